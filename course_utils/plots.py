@@ -1,0 +1,243 @@
+"""One house style for figures, and the few figures that several notebooks draw.
+
+Every function takes `alt`, the sentence that states the finding for a reader who does
+not see the picture; it is stored with the image.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+
+from course_utils.locale import _
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and by lightness in grey.
+COLORS = {
+    "train": "#0072B2",
+    "valid": "#D55E00",
+    "test": "#009E73",
+    "accent": "#CC79A7",
+    "muted": "#6E6E6E",
+}
+CYCLE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#A06A00"]
+STYLE = {
+    "figure.dpi": 96,
+    "figure.facecolor": "white",  # opaque: stays readable on a dark theme
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+}
+PIXEL_RATIO = 1.5  # stored sharper than shown, for screens of high density
+
+
+def apply_style() -> None:
+    """Make the house style matplotlib's default in this session."""
+    mpl.rcParams.update(STYLE)
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display a figure as a PNG that carries its alternative text, and close it.
+
+    alt: the finding in a sentence, at least 20 characters. Raises ValueError if shorter.
+    """
+    if len(alt) < 20:
+        raise ValueError(
+            _("show: alt must state what the figure shows, got {alt!r}.").format(alt=alt)
+        )
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=96 * PIXEL_RATIO)
+    width, height = (round(96 * side) for side in fig.get_size_inches())
+    plt.close(fig)
+    image = Image(buffer.getvalue(), format="png", width=width, height=height, alt=alt)
+    display(image)
+
+
+def images(
+    pictures,
+    titles: Sequence[str] | None = None,
+    *,
+    alt: str,
+    columns: int = 10,
+    size: float = 0.85,
+    cmap: str = "gray",
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """A grid of small pictures.
+
+    pictures: (N, H, W) or (N, 1, H, W) tensor or array, or a sequence of (H, W).
+    titles: one short text a picture. columns: pictures a row.
+    size: inches a picture. limits: (low, high) grey levels, default each picture's own.
+    """
+    pictures = [np.asarray(p).squeeze() for p in pictures]
+    if not pictures:
+        raise ValueError(_("images: there is no picture to show."))
+    columns = min(columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    title_height = 0.2 * (1 + max(t.count("\n") for t in titles)) if titles else 0.04
+    fig, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(columns * size, rows * (size + title_height)),
+        squeeze=False,
+    )
+    low, high = limits or (None, None)
+    for i, ax in enumerate(axes.flat):
+        ax.set_axis_off()
+        if i < len(pictures):
+            ax.imshow(pictures[i], cmap=cmap, vmin=low, vmax=high)
+            if titles:
+                ax.set_title(titles[i], fontsize=8, loc="center", pad=2)
+    show(fig, alt)
+
+
+def matrix(
+    ax,
+    values,
+    *,
+    title: str = "",
+    cmap: str | None = "gray",
+    limits: tuple[float, float] | None = None,
+    box: tuple[float, float, float, float] | None = None,
+) -> None:
+    """Draw a small matrix as coloured cells with their numbers, into the given axes.
+
+    values: (H, W); NaN cells stay empty. box: (row, column, height, width) outlined.
+    """
+    values = np.asarray(values, dtype=float)
+    low, high = limits or (np.nanmin(values), np.nanmax(values))
+    ax.imshow(values, cmap=cmap, vmin=low, vmax=high, alpha=0.75)
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            dark = cmap == "gray" and (value - low) < 0.5 * (high - low)
+            ax.text(
+                column,
+                row,
+                f"{value:g}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="white" if dark else "black",
+            )
+    ax.set_xticks(np.arange(values.shape[1] + 1) - 0.5, labels=[])
+    ax.set_yticks(np.arange(values.shape[0] + 1) - 0.5, labels=[])
+    ax.grid(color="#BBBBBB", linewidth=0.6)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+    if box:
+        row, column, height, width = box
+        ax.add_patch(
+            plt.Rectangle(
+                (column - 0.5, row - 0.5),
+                width,
+                height,
+                fill=False,
+                linewidth=2.5,
+                edgecolor=COLORS["valid"],
+            )
+        )
+
+
+def lines(
+    x,
+    series: Mapping[str, Sequence[float]],
+    *,
+    x_label: str,
+    y_label: str,
+    alt: str,
+    title: str = "",
+    percent: bool = False,
+) -> None:
+    """Lines over a common x, each named at its right end instead of in a legend.
+
+    series: name -> values as long as x. percent: y values 0..1 shown as percentages.
+    """
+    fig, ax = plt.subplots(figsize=(5.6, 3.0))
+    ends = []
+    for (name, values), color in zip(series.items(), CYCLE, strict=False):
+        ax.plot(x, values, color=color, marker="o", markersize=3)
+        ends.append((values[-1], name, color))
+    _label_ends(ax, x[-1], ends)
+    if percent:
+        ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+    ax.set(xlabel=x_label, ylabel=y_label, title=title)
+    show(fig, alt)
+
+
+def _label_ends(ax, x, ends) -> None:
+    """Write the names beside the last points, pushed apart where they would overlap."""
+    low, high = ax.get_ylim()
+    gap, previous = (high - low) / 14, -math.inf
+    for value, name, color in sorted(ends):
+        y = max(value, previous + gap)
+        ax.annotate(
+            name, (x, y), (6, 0), textcoords="offset points", va="center", color=color
+        )
+        previous = y
+
+
+def history(history, *, alt: str) -> None:
+    """Loss and accuracy by epoch; the epoch whose weights were kept is marked.
+
+    history: course_utils.training.History.
+    """
+    epochs = np.arange(1, len(history.train_loss) + 1)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.7))
+    left.plot(epochs, history.train_loss, color=COLORS["train"], label=_("train"))
+    left.plot(epochs, history.valid_loss, color=COLORS["valid"], label=_("validation"))
+    left.set(xlabel=_("epoch"), title=_("Loss"), yscale="log")
+    left.yaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+    left.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    left.legend(fontsize=8)
+    right.plot(epochs, history.valid_accuracy, color=COLORS["valid"])
+    best = history.best_epoch
+    right.plot(epochs[best], history.valid_accuracy[best], "o", color=COLORS["valid"])
+    right.annotate(
+        _("kept: epoch {n}").format(n=best + 1),
+        (epochs[best], history.valid_accuracy[best]),
+        (0, -14),
+        textcoords="offset points",
+        ha="right" if best > len(epochs) / 2 else "left",
+        fontsize=8,
+    )
+    right.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+    right.set(xlabel=_("epoch"), title=_("Validation accuracy"))
+    show(fig, alt)
+
+
+def confusion(counts, classes: Sequence[str], *, alt: str) -> None:
+    """Confusion matrix: rows are true classes, columns predicted ones.
+
+    counts: (K, K) integers. The diagonal is left pale so that mistakes stand out.
+    """
+    counts = np.asarray(counts)
+    mistakes = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    fig, ax = plt.subplots(figsize=(4.2, 4.0))
+    ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max() * 1.4))
+    for (row, column), n in np.ndenumerate(counts):
+        if n:
+            color = COLORS["muted"] if row == column else "black"
+            ax.text(column, row, n, ha="center", va="center", fontsize=8, color=color)
+    ax.set_xticks(range(len(classes)), classes)
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel=_("the network said"), ylabel=_("it was"))
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    show(fig, alt)

@@ -19,12 +19,12 @@ from course_utils.locale import _
 # Okabe and Ito's palette: told apart by colour-blind readers, and by lightness in grey.
 COLORS = {
     "train": "#0072B2",
-    "valid": "#D55E00",
+    "valid": "#D98200",
     "test": "#009E73",
     "accent": "#CC79A7",
     "muted": "#6E6E6E",
 }
-CYCLE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#A06A00"]
+CYCLE = ["#0072B2", "#D98200", "#009E73", "#CC79A7", "#56B4E9", "#7A5200"]
 STYLE = {
     "figure.dpi": 96,
     "figure.facecolor": "white",  # opaque: stays readable on a dark theme
@@ -59,7 +59,9 @@ def show(fig: Figure, alt: str) -> None:
     """
     if len(alt) < 20:
         raise ValueError(
-            _("show: alt must state what the figure shows, got {alt!r}.").format(alt=alt)
+            _("show: alt must state what the figure shows, got {alt!r}.").format(
+                alt=alt
+            )
         )
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=96 * PIXEL_RATIO)
@@ -88,6 +90,12 @@ def images(
     pictures = [np.asarray(p).squeeze() for p in pictures]
     if not pictures:
         raise ValueError(_("images: there is no picture to show."))
+    if titles is not None and len(titles) != len(pictures):
+        raise ValueError(
+            _("images: {pictures} pictures but {titles} titles.").format(
+                pictures=len(pictures), titles=len(titles)
+            )
+        )
     columns = min(columns, len(pictures))
     rows = math.ceil(len(pictures) / columns)
     title_height = 0.2 * (1 + max(t.count("\n") for t in titles)) if titles else 0.04

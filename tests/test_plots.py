@@ -1,0 +1,110 @@
+"""course_utils.plots: alternative text, readable on dark themes, and bad input."""
+
+import io
+import types
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PillowImage
+
+from course_utils import locale, plots
+
+ALT = "A sentence that states what the figure shows."
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The images a test displays."""
+    images = []
+    monkeypatch.setattr(plots, "display", images.append)
+    locale.set_language("en")
+    plots.apply_style()
+    yield images
+    assert plt.get_fignums() == []  # else Jupyter would show the figure twice
+
+
+def pixels(image):
+    return np.asarray(PillowImage.open(io.BytesIO(image.data)).convert("RGBA"))
+
+
+def fake_history(epochs):
+    return types.SimpleNamespace(
+        train_loss=np.linspace(2, 0.1, epochs),
+        valid_loss=np.linspace(2, 0.2, epochs),
+        valid_accuracy=np.linspace(0.1, 0.9, epochs),
+        best_epoch=epochs - 1,
+    )
+
+
+def draw_lines():
+    series = {"a": [0.1, 0.2], "b": [0.2, 0.2]}
+    plots.lines([0, 1], series, x_label="x", y_label="y", alt=ALT, percent=True)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.images(torch.rand(12, 1, 28, 28), ["t"] * 12, alt=ALT),
+        lambda: plots.images(np.zeros((3, 9, 9)), alt=ALT, limits=(0, 1)),
+        draw_lines,
+        lambda: plots.history(fake_history(5), alt=ALT),
+        lambda: plots.history(fake_history(1), alt=ALT),
+        lambda: plots.confusion(np.eye(10, dtype=int), "0123456789", alt=ALT),
+    ],
+)
+def test_every_figure_carries_its_alt_text_and_an_opaque_background(draw, shown):
+    draw()
+    (image,) = shown
+    data, metadata = image._repr_mimebundle_()
+    assert metadata["image/png"]["alt"] == ALT
+    rgba = pixels(image)
+    assert rgba[..., 3].min() == 255
+    assert (rgba[0, 0, :3] > 240).all()
+
+
+def test_shown_size_is_the_figure_size(shown):
+    plots.show(plt.figure(figsize=(4, 2)), alt=ALT)
+    assert (shown[0].width, shown[0].height) == (384, 192)
+    assert pixels(shown[0]).shape[:2] == (288, 576)
+
+
+def test_refuses_a_figure_without_alt(shown):
+    fig = plt.figure()
+    with pytest.raises(ValueError, match="alt"):
+        plots.show(fig, alt="figure")
+    plt.close(fig)
+
+
+def test_refuses_no_picture_and_uneven_titles(shown):
+    with pytest.raises(ValueError, match="no picture"):
+        plots.images([], alt=ALT)
+    with pytest.raises(ValueError, match="2 pictures but 1 titles"):
+        plots.images(np.zeros((2, 5, 5)), ["one"], alt=ALT)
+
+
+def test_matrix_writes_every_number_but_the_missing(shown):
+    fig, ax = plt.subplots()
+    plots.matrix(ax, [[1, np.nan], [2.5, -3]], box=(0, 0, 1, 1))
+    assert [t.get_text() for t in ax.texts] == ["1", "2.5", "-3"]
+    assert len(ax.patches) == 1
+    plt.close(fig)
+
+
+def test_line_names_do_not_overlap(shown):
+    fig, ax = plt.subplots()
+    ax.set_ylim(0, 1)
+    plots._label_ends(ax, 1, [(0.5, "a", "k"), (0.5, "b", "k"), (0.51, "c", "k")])
+    heights = sorted(t.xy[1] for t in ax.texts)
+    assert np.diff(heights).min() > 0.05
+    plt.close(fig)
+
+
+def test_train_valid_test_are_told_apart_in_grey():
+    def lightness(color):
+        red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    grey = sorted(lightness(plots.COLORS[k]) for k in ("train", "valid", "test"))
+    assert min(np.diff(grey)) >= 15

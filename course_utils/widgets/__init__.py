@@ -1,0 +1,32 @@
+"""The course's interactives, one module each; importing this package loads none."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+_HOMES = {
+    "convolution_explorer": "convolution",
+    "drawing_pad": "drawing_pad",
+}
+__all__ = ["convolution_explorer", "drawing_pad"]
+
+
+class _Package(ModuleType):
+    """Python binds an imported submodule to its package, here over the function of the
+    same name (drawing_pad): `widgets.drawing_pad` is to stay the function."""
+
+    def __setattr__(self, name: str, value) -> None:
+        super().__setattr__(name, getattr(value, name) if name in _HOMES else value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -79,7 +79,9 @@ def load(
     for name, value in settings.items():
         if saved.get(name) != value:
             raise ValueError(
-                _("{path} was made with {name}={saved!r}, not {value!r}: {again}").format(
+                _(
+                    "{path} was made with {name}={saved!r}, not {value!r}: {again}"
+                ).format(
                     path=path,
                     name=name,
                     saved=saved.get(name),

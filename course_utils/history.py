@@ -30,17 +30,16 @@ class History:
     interrupted: bool = False
 
     def add(self, train_loss: float, valid_loss: float, accuracy: float) -> bool:
-        """Record an epoch; True if it is the best: by accuracy, on a tie by loss."""
+        """Record an epoch; True if it is the best so far: by accuracy, the later one
+        on a tie, since the learning rate falls and its weights have settled more."""
+        best = max(self.valid_accuracy, default=0.0)
         self.train_loss.append(train_loss)
         self.valid_loss.append(valid_loss)
         self.valid_accuracy.append(accuracy)
-        last = len(self.valid_loss) - 1
-        best = max(range(last + 1), key=self._merit)
-        self.best_epoch = best
-        return best == last
-
-    def _merit(self, epoch: int) -> tuple[float, float]:
-        return self.valid_accuracy[epoch], -self.valid_loss[epoch]
+        if accuracy < best:
+            return False
+        self.best_epoch = len(self.valid_accuracy) - 1
+        return True
 
 
 def is_interactive() -> bool:
@@ -114,25 +113,10 @@ def draw(history: History, epochs: int) -> bytes:
     """PNG of both losses and the validation accuracy over a run of `epochs` epochs."""
     from matplotlib.figure import Figure  # not pyplot: nothing else may show it
 
-    from course_utils.plots import COLORS
+    from course_utils.plots import draw_history
 
-    fig = Figure(figsize=(4.8, 2.2), dpi=144, layout="constrained")
-    left, right = fig.subplots(1, 2)
-    number = range(1, len(history.valid_loss) + 1)
-    style = {"marker": ".", "clip_on": False}
-    left.plot(number, history.train_loss, color=COLORS["train"], label=_("train"), **style)
-    left.plot(
-        number, history.valid_loss, color=COLORS["valid"], label=_("validation"), **style
-    )
-    left.set_title(_("Loss"), fontsize=9)
-    left.legend(fontsize=7)
-    right.plot(number, history.valid_accuracy, color=COLORS["valid"], **style)
-    right.set_title(_("Validation accuracy"), fontsize=9)
-    right.yaxis.set_major_formatter(lambda value, _position: f"{value:.1%}")
-    for ax in (left, right):
-        ax.set_xlim(1, max(epochs, 2))
-        ax.set_xlabel(_("epoch"), fontsize=8)
-        ax.tick_params(labelsize=7)
+    fig = Figure(figsize=(6.4, 2.4), dpi=144, layout="constrained")
+    draw_history(fig, history, epochs=epochs)
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png")
     return buffer.getvalue()

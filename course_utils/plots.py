@@ -196,7 +196,13 @@ def _label_ends(ax, x, ends) -> None:
     for value, name, color in sorted(ends):
         y = max(value, previous + gap)
         ax.annotate(
-            name, (x, y), (6, 0), textcoords="offset points", va="center", color=color
+            name,
+            (x, y),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            annotation_clip=False,  # a name pushed above the axes is still a name
         )
         previous = y
 
@@ -206,28 +212,26 @@ def history(history, *, alt: str) -> None:
 
     history: course_utils.training.History.
     """
-    epochs = np.arange(1, len(history.train_loss) + 1)
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.7))
-    left.plot(epochs, history.train_loss, color=COLORS["train"], label=_("train"))
-    left.plot(epochs, history.valid_loss, color=COLORS["valid"], label=_("validation"))
-    left.set(xlabel=_("epoch"), title=_("Loss"), yscale="log")
-    left.yaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
-    left.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-    left.legend(fontsize=8)
-    right.plot(epochs, history.valid_accuracy, color=COLORS["valid"])
-    best = history.best_epoch
-    right.plot(epochs[best], history.valid_accuracy[best], "o", color=COLORS["valid"])
-    right.annotate(
-        _("kept: epoch {n}").format(n=best + 1),
-        (epochs[best], history.valid_accuracy[best]),
-        (0, -14),
-        textcoords="offset points",
-        ha="right" if best > len(epochs) / 2 else "left",
-        fontsize=8,
-    )
-    right.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
-    right.set(xlabel=_("epoch"), title=_("Validation accuracy"))
+    fig = plt.figure(figsize=(7.2, 2.7))
+    draw_history(fig, history, epochs=len(history.train_loss))
     show(fig, alt)
+
+
+def draw_history(fig: Figure, history, *, epochs: int) -> None:
+    """The two panels of `history`, drawn into a figure, for a run of `epochs` epochs."""
+    done = np.arange(1, len(history.train_loss) + 1)
+    left, right = fig.subplots(1, 2)
+    left.plot(done, history.train_loss, color=COLORS["train"], label=_("train"))
+    left.plot(done, history.valid_loss, color=COLORS["valid"], label=_("validation"))
+    left.set(title=_("Loss"), ylim=(0, None))
+    left.legend(fontsize=8)
+    right.plot(done, history.valid_accuracy, color=COLORS["valid"])
+    best = history.best_epoch
+    right.plot(done[best], history.valid_accuracy[best], "o", color=COLORS["valid"])
+    right.set(title=_("Validation accuracy (kept: epoch {n})").format(n=best + 1))
+    right.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
+    for ax in (left, right):
+        ax.set(xlabel=_("epoch"), xlim=(1, max(epochs, 2)))
 
 
 def confusion(counts, classes: Sequence[str], *, alt: str) -> None:

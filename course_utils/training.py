@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import checkpoint as checkpoints
+from course_utils.guards import check_settings, check_split, need, whole
 from course_utils.history import History, Progress, is_interactive
 from course_utils.locale import _
 
-OPTIMIZERS = ("adamw", "sgd")
 CHUNK = 500  # images at a time where no gradient is needed
 
 
@@ -63,7 +63,7 @@ def fit(
 
     model: maps a batch of x to logits (N, K).
     train, valid: (x, y), x float (N, ...) normalised, y int64 (N,) from 0 to K - 1.
-        Best is the epoch of highest accuracy on valid; on a tie, of lowest loss.
+        Best is the epoch of highest accuracy on valid; on a tie, the later one.
     epochs: passes over train, int >= 1. Each leaves out the last, incomplete batch.
     lr: the highest learning rate; it rises for a quarter of the steps, then falls
         (one cycle).
@@ -87,10 +87,6 @@ def fit(
     One cycle: Smith, L. (2018). https://arxiv.org/abs/1803.09820
     Label smoothing: Szegedy, C. et al. (2016). https://arxiv.org/abs/1512.00567
     """
-    _check_settings(epochs, lr, batch_size, optimizer, weight_decay, label_smoothing)
-    device = pick_device(device)
-    train = _check_split("fit", "train", train, model)
-    valid = _check_split("fit", "valid", valid, model)
     settings = {
         "epochs": epochs,
         "lr": lr,
@@ -99,19 +95,261 @@ def fit(
         "weight_decay": weight_decay,
         "label_smoothing": label_smoothing,
         "seed": seed,
-        "images": len(train[0]),
     }
+    check_settings("fit", settings)
+    train = check_split("fit", "train", train, model)
+    valid = check_split("fit", "valid", valid, model)
+    if not count_parameters(model):
+        raise ValueError(_("fit: the model has no parameters to train."))
+    settings["images"] = len(train[0])
+    device = pick_device(device)
+    live = is_interactive() if live is None else live
+    steps = epochs * max(1, len(train[0]) // batch_size)
+    history, best, losses = History(), _copy(model), []
     start = time.perf_counter()
-    history = History()
-    best = _copy(model)
+
+    def close_epoch() -> None:
+        nonlocal best
+        train_loss = torch.stack(losses).mean().item()
+        losses.clear()
+        if not math.isfinite(train_loss):
+            raise ValueError(_not_finite(train[0], lr, len(history.valid_loss) + 1))
+        now = _copy(model)
+        if history.add(
+            train_loss, *_loss_and_accuracy(_logits(model, valid[0]), valid[1])
+        ):
+            best = now
+
     with _at_work(model, device, train[0].ndim), _own_randomness(device):
-        train, valid = [[part.to(device) for part in pair] for pair in (train, valid)]
+        train, valid = ([part.to(device) for part in pair] for pair in (train, valid))
         stepper = _optimizer(model, optimizer, lr, weight_decay)
         if checkpoint is not None and os.path.exists(checkpoint):
-            best, history = checkpoints.load(checkpoint, model, stepper, settings)
-            print(
-                _("{path}: {n} of {epochs} epochs are done, we go on from there.").format(
-                    path=checkpoint, n=len(history.valid_loss), epochs=epochs
-                )
+            best, history = _resume(checkpoint, model, stepper, settings)
+        start -= history.seconds
+        model.train()
+        try:
+            with Progress(history, epochs, steps, live) as progress:
+                for epoch in range(len(history.valid_loss), epochs):
+                    for x, y in _batches(train, batch_size, augment, seed, epoch):
+                        rate = lr * _one_cycle(len(history.lr), steps)
+                        loss = _step(model, stepper, x, y, rate, label_smoothing)
+                        history.lr.append(rate)
+                        losses.append(loss)
+                        progress.step()
+                    close_epoch()
+                    history.seconds = time.perf_counter() - start
+                    if checkpoint is not None:
+                        checkpoints.save(
+                            checkpoint, model, stepper, best, history, settings
+                        )
+                    progress.epoch()
+        except KeyboardInterrupt:
+            history.interrupted = True
+            if losses and not history.valid_loss:
+                close_epoch()  # not even one epoch: keep what there is
+            history.seconds = time.perf_counter() - start
+            _say_stopped(len(history.valid_loss) + bool(losses), epochs)
+        finally:
+            model.load_state_dict(best)
+            model.eval()
+            stepper.zero_grad()
+    return history
+
+
+def evaluate(
+    model: nn.Module,
+    split: tuple[Tensor, Tensor],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    device: str = "auto",
+) -> Evaluation:
+    """Measure `model` on (x, y), with the uncertainty that so many images leave.
+
+    split: x float (N, ...) normalised as in training, y int64 (N,) from 0 to K - 1.
+    resamples: bootstrap repetitions, int >= 1. seed: of the bootstrap, int >= 0.
+    device: as in `fit`. Dropout and batch norm are in eval mode meanwhile; the model
+    comes back in the mode and the place where it was.
+    Raises ValueError for data that do not fit the network, or settings out of range.
+    """
+    need("evaluate", "resamples", resamples, whole(resamples, 1), "int >= 1")
+    need("evaluate", "seed", seed, whole(seed, 0), "int >= 0")
+    x, y = check_split("evaluate", "split", split, model)
+    device = pick_device(device)
+    with _at_work(model, device, x.ndim):
+        logits = _logits(model, x.to(device)).cpu()
+    y = y.cpu()
+    loss, accuracy = _loss_and_accuracy(logits, y)
+    # Drawing N answers with replacement, each right or wrong, and counting the right
+    # ones, is drawing once from a binomial distribution: same bootstrap, no loop.
+    hits = np.random.default_rng(seed).binomial(len(y), accuracy, size=resamples)
+    low, high = np.quantile(hits / len(y), [0.025, 0.975])
+    return Evaluation(
+        accuracy=accuracy,
+        interval=(float(low), float(high)),
+        loss=loss,
+        probabilities=logits.softmax(1),
+        predictions=logits.argmax(1),
+    )
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers training can change in `model`; shared ones count once."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device to compute on.
+
+    name: "auto" (the first there is of cuda, mps, cpu) or one by name, such as "cpu"
+        or "cuda:1". Raises ValueError for one that is unknown or not there.
+    """
+    if name == "auto":
+        cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(
+            _('device {name!r} is not available here: use "auto" or "cpu".').format(
+                name=name
             )
-    raise NotImplementedError
+        ) from error
+    return device
+
+
+def _batches(
+    data: tuple[Tensor, Tensor],
+    size: int,
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None,
+    seed: int,
+    epoch: int,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of one epoch, shuffled and augmented.
+
+    All that is random in an epoch, dropout too, follows from (seed, epoch): a resumed
+    run need not know what was drawn before it.
+    """
+    x, y = data
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+    order = torch.randperm(len(x), generator=generator).to(x.device)
+    # A last batch of a few images would make a noisy step; a set smaller than a batch
+    # is one batch.
+    for batch in order.split(size)[: max(1, len(x) // size)]:
+        yield augment(x[batch], generator) if augment else x[batch], y[batch]
+
+
+def _step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: Tensor,
+    y: Tensor,
+    lr: float,
+    label_smoothing: float,
+) -> Tensor:
+    """One step of gradient descent; the loss before it, detached."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    loss = F.cross_entropy(model(x), y, label_smoothing=label_smoothing)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def _one_cycle(step: int, steps: int) -> float:
+    """Fraction of the highest learning rate: cosine from 0.1 to 1, then to 0.001."""
+    place = (step + 0.5) / steps
+    low, way = (0.1, place / 0.25) if place < 0.25 else (0.001, (1 - place) / 0.75)
+    return low + (1 - low) * (1 - math.cos(math.pi * way)) / 2
+
+
+def _optimizer(
+    model: nn.Module, name: str, lr: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """AdamW or SGD; decay pulls on weights (matrices, kernels), on nothing else."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    # One call for all weights instead of one for each, where torch has it.
+    fused = all(p.device.type in ("cpu", "cuda") for p in trainable) or None
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=lr, fused=fused)
+    return torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True, fused=fused)
+
+
+@torch.no_grad()
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    """Logits (N, K) of all of x in eval mode, with the mode as it was afterwards."""
+    mode = model.training
+    model.eval()
+    try:
+        return torch.cat([model(chunk) for chunk in x.split(CHUNK)])
+    finally:
+        model.train(mode)
+
+
+def _loss_and_accuracy(logits: Tensor, y: Tensor) -> tuple[float, float]:
+    hits = (logits.argmax(1) == y).sum().item()
+    return F.cross_entropy(logits, y).item(), hits / len(y)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@contextlib.contextmanager
+def _at_work(model: nn.Module, device: torch.device, ndim: int) -> Iterator[None]:
+    """The model on `device`, its kernels laid out for speed; afterwards as it came.
+
+    ndim: of x. With channels last, a CPU trains the network of workshop 02 1.3 times
+    as fast.
+    """
+    home = next((p.device for p in model.parameters()), torch.device("cpu"))
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    layout = torch.preserve_format if device.type == "mps" else layouts.get(ndim)
+    model.to(device, memory_format=layout or torch.preserve_format)
+    try:
+        yield
+    finally:
+        model.to(home, memory_format=torch.contiguous_format)
+
+
+def _own_randomness(device: torch.device) -> contextlib.AbstractContextManager:
+    """PyTorch's generators seeded inside are outside as they were."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
+
+def _resume(
+    path: str | os.PathLike,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    settings: dict,
+) -> tuple[dict[str, Tensor], History]:
+    best, history = checkpoints.load(path, model, optimizer, settings)
+    print(
+        _("{path}: {n} of {epochs} epochs are done, we go on from there.").format(
+            path=path, n=len(history.valid_loss), epochs=settings["epochs"]
+        )
+    )
+    return best, history
+
+
+def _say_stopped(epoch: int, epochs: int) -> None:
+    print(
+        _(
+            "Stopped by hand in epoch {n} of {epochs}; the model keeps the best "
+            "weights so far."
+        ).format(n=epoch, epochs=epochs)
+    )
+
+
+def _not_finite(x: Tensor, lr: float, epoch: int) -> str:
+    return _(
+        "fit: the loss is no longer finite in epoch {n}. Choose a smaller lr (it was "
+        "{lr}) and see that x is normalised (its largest absolute value is {largest})."
+    ).format(n=epoch, lr=lr, largest=f"{x.abs().max().item():.3g}")

@@ -175,7 +175,9 @@ def panels_to_png(panels: Sequence[Panel]) -> bytes:
     width = sum(p.width for p in panels) + GAP * (len(panels) - 1) + 2 * MARGIN
     height = max(p.height for p in panels) + 2 * MARGIN
     # At 72 dots an inch a point is a pixel, so sizes mean the same as in the SVG.
-    figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=PAPER)
+    figure = Figure(
+        figsize=(width / 72, height / 72), dpi=72, facecolor=PAPER, layout="none"
+    )
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     left = MARGIN

@@ -300,8 +300,9 @@ export function createPad(el, { labels, samples = new Uint8Array(), center = tru
   });
   const root = h("div", { class: "drawing-pad", lang: labels.lang },
     h("div", { class: "pad-tools", role: "group", "aria-label": labels.tools },
-      thinner, nib, thicker, white, undo, reset, upload, file),
-    h("label", { class: "pad-option" }, box, labels.preprocessing),
+      thinner, nib, thicker, white, undo, reset),
+    h("div", { class: "pad-tools" },
+      h("label", { class: "pad-option" }, box, labels.preprocessing), upload, file),
     h("div", { class: "pad-panels" },
       h("div", { class: "pad-sheet" }, h("p", { class: "pad-caption" }, labels.paper),
         h("div", { class: "pad-stage" }, canvas, cursor),

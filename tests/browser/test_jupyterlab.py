@@ -38,6 +38,9 @@ CELLS = [
     "pad",
     "pad-show",
 ]
+ERROR, STDERR = (
+    f'[data-mime-type="application/vnd.jupyter.{kind}"]' for kind in ("error", "stderr")
+)
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 
 
@@ -82,7 +85,10 @@ def address(folder):
         yield f"{base}/lab/tree/workshop.ipynb?token=secret"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
 
 
 def wait_for(url, server, log):
@@ -110,7 +116,9 @@ def lab(browser, address):
     idle.wait_for(timeout=120_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".drawing-pad").wait_for(timeout=300_000, state="attached")
+    # Either the last cell's pad, or the error of a cell that stops the run.
+    end = page.locator(f".drawing-pad, {ERROR}").first
+    end.wait_for(timeout=300_000, state="attached")
     idle.wait_for(timeout=60_000)
     yield page
     context.close()
@@ -120,8 +128,8 @@ def lab(browser, address):
 
 
 def test_cells_run_without_an_error(lab):
-    assert lab.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
-    assert lab.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+    for trouble in (ERROR, STDERR):
+        assert lab.locator(trouble).all_inner_texts() == []
 
 
 def test_the_explorer_answers_to_slider_box_and_preset(lab, artifacts):
@@ -133,13 +141,13 @@ def test_the_explorer_answers_to_slider_box_and_preset(lab, artifacts):
     locale.set_language("en")
     step = explorer.get_by_label(label, exact=True)
 
-    step.fill("100")
+    step.fill("300")
     step.press("Enter")
-    shown(view, r"\b100\b")
+    shown(view, r"\b300\b")
     explorer.locator(".noUi-handle").focus()
     lab.keyboard.press("ArrowRight")
-    shown(view, r"\b101\b")
-    assert step.input_value() == "101"
+    shown(view, r"\b301\b")
+    assert step.input_value() == "301"
 
     before = view.inner_html()
     preset = explorer.locator("select", has=lab.locator("option", has_text="Sobel x"))
@@ -165,7 +173,7 @@ def test_the_network_reads_a_drawn_digit(lab, artifacts):
     lab.mouse.move(*at(0.48, 0.85), steps=12)
     lab.mouse.up()
 
-    shown(pad.locator(".pad-status"), r"\b1\b.*0\.\d{4}|0\.\d{4}.*\b1\b|\b1\b.*\d\d")
+    shown(pad.locator(".pad-status"), r"\b1\b.*0\.\d{4}")
     rows = re.findall(r"\b([01]\.\d{4})\b", pad.locator("table").inner_text())
     probabilities = [float(value) for value in rows]
     assert len(probabilities) == 10

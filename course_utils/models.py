@@ -9,8 +9,8 @@ def digit_cnn(width: int = 16) -> nn.Sequential:
     """The convolutional network of workshop 02: (N, 1, 28, 28) to (N, 10) logits.
 
     width: channels of the first block, int >= 1; the others have 2, 4 and 4 times as
-        many. 16 gives 61,306 parameters, 8 gives 15,706.
-    Returns a network with random weights. It takes float32 images of any side from 4
+        many. 16 gives 61,306 parameters, 8 gives 15,682.
+    Returns a network with random weights. It takes float32 images of any side from 3
     pixels on; workshop 02 normalises them by mean and deviation of the training set.
     Raises ValueError for a width that is not an int >= 1.
 

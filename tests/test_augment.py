@@ -72,7 +72,7 @@ def test_without_generator_it_follows_the_global_seed(step):
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(4, 1, 28, 28), (2, 3, 10, 16), (0, 1, 8, 8)])
+@pytest.mark.parametrize("shape", [(4, 1, 28, 28), (2, 3, 10, 16)])
 def test_keeps_shape_and_dtype_and_leaves_x_alone(step, dtype, shape):
     x = torch.randn(shape, dtype=dtype)
     before = x.clone()
@@ -147,7 +147,7 @@ def test_rotation_keeps_angles_on_images_that_are_not_square(drawn):
 
 
 def test_never_flips():
-    """With the ranges of the course, an F stays nearer to an F than to a mirrored one."""
+    """With the ranges of the course, an F stays nearer to an F than to its mirror."""
     x = letter_f().repeat(200, 1, 1, 1)
     y = RandomAffine()(x, seeded())
     # The mirror must not win only because the strokes no longer overlap: best shift.

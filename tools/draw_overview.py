@@ -18,7 +18,7 @@ from course_utils import augment, data, models, plots  # noqa: E402
 from course_utils.training import fit  # noqa: E402
 
 DIGIT = 8
-STAGES = {0: (4, 4), 1: (8, 4), 4: (8, 8)}  # layer index -> grid of its maps
+STAGES = {0: (4, 4), 1: (5, 5), 4: (8, 8)}  # layer index -> grid of its maps
 
 
 def train(digits):
@@ -47,10 +47,10 @@ def activations(model, x):
 
 
 def draw(stages, probabilities):
-    fig = plt.figure(figsize=(9, 2.5), constrained_layout=False)
+    fig = plt.figure(figsize=(9, 1.95), constrained_layout=False)
     lefts, side = [0.01, 0.24, 0.46, 0.68], 0.19
     grids = [(1, 1), *STAGES.values()]
-    height = side * 9 / 2.5
+    height = side * 9 / 1.95
     for left, maps, (rows, columns) in zip(lefts, stages, grids, strict=True):
         grid = fig.add_gridspec(
             rows, columns, left=left, right=left + side, bottom=0.5 - height / 2,

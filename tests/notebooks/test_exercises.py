@@ -1,5 +1,7 @@
 """Exercises: form, stubs that say not attempted, solutions that pass their checks."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -39,6 +41,20 @@ def test_untouched_stubs_say_not_attempted(path, in_language_of):
         assert said.count(sentence) == len(rules.checks(cell.source)), (cell.id, said)
 
 
+# The test accuracy that a notebook must reach on the embedded data: cell, per cent.
+PROMISES = {"02_cnn_mnist": ("test", 98.5)}
+
+
+def keeps_its_promise(notebook, name):
+    """Whether the first percentage that the promised cell prints is high enough."""
+    if name not in PROMISES:
+        return True
+    cell_id, least = PROMISES[name]
+    (cell,) = [c for c in notebook.cells if c.id == cell_id]
+    said = cell.outputs[0].data["text/markdown"]
+    return float(re.search(r"([\d.]+) ?%", said)[1]) >= least
+
+
 # One run of a whole notebook each: conftest.py gives ids of own-worker a worker each.
 @pytest.mark.parametrize(
     "path",
@@ -54,3 +70,4 @@ def test_solutions_pass_their_checks(path, in_language_of):
         lines = rules.printed(cell).splitlines()
         passed = sum(line.startswith(correct) for line in lines)
         assert passed == len(rules.checks(cell.source)), (cell.id, lines)
+    assert keeps_its_promise(notebook, path.stem)

@@ -55,7 +55,7 @@ def apply_style() -> None:
 def show(fig: Figure, alt: str) -> None:
     """Display a figure as a PNG that carries its alternative text, and close it.
 
-    alt: the finding in a sentence, at least 20 characters. Raises ValueError if shorter.
+    alt: the finding in a sentence, 20 characters or more; else raises ValueError.
     """
     if len(alt) < 20:
         raise ValueError(
@@ -218,7 +218,7 @@ def history(history, *, alt: str) -> None:
 
 
 def draw_history(fig: Figure, history, *, epochs: int) -> None:
-    """The two panels of `history`, drawn into a figure, for a run of `epochs` epochs."""
+    """The two panels of `history`, drawn into a figure, for a run of `epochs`."""
     done = np.arange(1, len(history.train_loss) + 1)
     left, right = fig.subplots(1, 2)
     left.plot(done, history.train_loss, color=COLORS["train"], label=_("train"))

@@ -57,7 +57,7 @@ def draw_lines():
 def test_every_figure_carries_its_alt_text_and_an_opaque_background(draw, shown):
     draw()
     (image,) = shown
-    data, metadata = image._repr_mimebundle_()
+    _data, metadata = image._repr_mimebundle_()
     assert metadata["image/png"]["alt"] == ALT
     rgba = pixels(image)
     assert rgba[..., 3].min() == 255

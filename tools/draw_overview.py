@@ -1,4 +1,4 @@
-"""Draw notebooks/images/02_overview.png: a digit on its way through the trained network.
+"""Draw notebooks/images/02_overview.png: a digit on its way through the network.
 
     python tools/draw_overview.py      # about 40 s on two cores
 

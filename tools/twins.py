@@ -62,7 +62,7 @@ def import_text(text: str) -> dict[str, list[nbformat.NotebookNode]]:
             }[kind]
         except (ValueError, KeyError):
             raise ValueError(
-                f"line {number}: expected '%% code ID' or '%% markdown ID', got {head!r}"
+                f"line {number}: wanted '%% code ID' or '%% markdown ID', not {head!r}"
             ) from None
         for lang in LANGUAGES:
             source = _source(kind, body, lang, number)

@@ -228,10 +228,12 @@ def draw_history(fig: Figure, history, *, epochs: int) -> None:
     right.plot(done, history.valid_accuracy, color=COLORS["valid"])
     best = history.best_epoch
     right.plot(done[best], history.valid_accuracy[best], "o", color=COLORS["valid"])
-    right.set(title=_("Validation accuracy (kept: epoch {n})").format(n=best + 1))
+    right.set(title=_("Validation accuracy"))
     right.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
+    left.set(xlabel=_("epoch"))
+    right.set(xlabel=_("epoch (kept: {n})").format(n=best + 1))
     for ax in (left, right):
-        ax.set(xlabel=_("epoch"), xlim=(1, max(epochs, 2)))
+        ax.set(xlim=(1, max(epochs, 2)))
 
 
 def confusion(counts, classes: Sequence[str], *, alt: str) -> None:
@@ -249,7 +251,7 @@ def confusion(counts, classes: Sequence[str], *, alt: str) -> None:
             ax.text(column, row, n, ha="center", va="center", fontsize=8, color=color)
     ax.set_xticks(range(len(classes)), classes)
     ax.set_yticks(range(len(classes)), classes)
-    ax.set(xlabel=_("the network said"), ylabel=_("it was"))
+    ax.set(xlabel=_("the network said"), ylabel=_("true class"))
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     show(fig, alt)

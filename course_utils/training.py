@@ -84,7 +84,7 @@ def fit(
     far is kept), or a checkpoint of another run.
 
     AdamW: Loshchilov, I., Hutter, F. (2019). https://arxiv.org/abs/1711.05101
-    One cycle: Smith, L. (2018). https://arxiv.org/abs/1803.09820
+    One cycle: Smith, L., Topin, N. (2018). https://arxiv.org/abs/1708.07120
     Label smoothing: Szegedy, C. et al. (2016). https://arxiv.org/abs/1512.00567
     """
     settings = {

@@ -42,7 +42,7 @@ def report(seed: int) -> str:
     name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
     policy = os.environ.get("COURSE_DATA", "auto")
     return _(
-        "Python {python}, PyTorch {torch}. Device: {device}, {threads} threads. "
+        "Python {python}, PyTorch {torch}. Device: {device}, threads: {threads}. "
         "Seed: {seed}. Data: {policy}."
     ).format(
         python=platform.python_version(),

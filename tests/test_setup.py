@@ -24,13 +24,17 @@ def test_seeds_repeat(capsys):
     assert torch.rand(1).item() != draws[0][2]
 
 
-@pytest.mark.parametrize("lang, word", [("es", "Semilla: 0"), ("en", "Seed: 0")])
-def test_report_in_the_language(lang, word, capsys):
+@pytest.mark.parametrize(
+    "lang, word, threads",
+    [("es", "Semilla: 0", "hilos"), ("en", "Seed: 0", "threads")],
+)
+def test_report_in_the_language(lang, word, threads, capsys):
     course_utils.setup(lang=lang)
     printed = capsys.readouterr().out
     assert locale.language() == lang
     assert word in printed
-    assert f"{torch.get_num_threads()}" in printed
+    # "threads: 1", which is right in any number.
+    assert f", {threads}: {torch.get_num_threads()}. " in printed
 
 
 @pytest.mark.parametrize(

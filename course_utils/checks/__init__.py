@@ -9,12 +9,10 @@ It gets the learner's answer and returns a closing remark if it is right, or rai
 checked, so a new workshop is a new file and nothing else.
 """
 
-import ast
 import html
 import importlib
 import inspect
 import re
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -22,7 +20,14 @@ from typing import NamedTuple
 
 import torch
 
-from course_utils.checks.answers import Almost, NotAttempted, NotYet, error_text
+from course_utils.checks.answers import (
+    Almost,
+    NotAttempted,
+    NotYet,
+    Slip,
+    error_text,
+)
+from course_utils.checks.source import placeholders
 from course_utils.locale import _, language
 
 
@@ -38,11 +43,17 @@ class Status(Enum):
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
-    """What a check says: its status, its message and, after a failure, a hint."""
+    """What a check says: its status, its message and, after a failure, a hint.
+
+    slip: a failure that says nothing of the idea, and uses up no hint. hints: those of
+    this failure, where they are others than the exercise's.
+    """
 
     status: Status
     message: str
     hint: str = ""
+    slip: bool = False
+    hints: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
@@ -57,22 +68,24 @@ class Verdict:
 class Exercise(NamedTuple):
     judge: Callable[..., str]
     hints: Callable[[], list[str]]
+    blanks: int
 
 
 _exercises: dict[str, Exercise] = {}
-_failures: dict[str, int] = {}
+_failures: dict[tuple[str, str], int] = {}  # of an exercise, under its first hint
 
 
-def exercise(name: str, hints: Callable[[], list[str]]) -> Callable:
+def exercise(name: str, hints: Callable[[], list[str]], blanks: int = 1) -> Callable:
     """Decorator that registers a function as the check of exercise `name`.
 
     name: "0N.word". hints: returns the hints in the language set, from the vaguest to
-    the most precise. The function takes the answer's parts, returns the remark that
-    closes a right answer, and raises NotYet, Almost or NotAttempted otherwise.
+    the most precise. blanks: how many `...` the stub has. The function takes the
+    answer's parts, returns the remark that closes a right answer, and raises NotYet (or
+    its kinds Almost and Slip) or NotAttempted otherwise.
     """
 
     def register(judge: Callable[..., str]) -> Callable[..., str]:
-        _exercises[name] = Exercise(judge, hints)
+        _exercises[name] = Exercise(judge, hints, blanks)
         return judge
 
     return register
@@ -123,12 +136,14 @@ def judge(name: str, *answer: object) -> Verdict:
             remark = found.judge(*answer)
         except KeyboardInterrupt:
             raise
-        except NotAttempted:
-            return _not_attempted()
         except BaseException as error:
-            if any(holds_placeholder(part) for part in answer):
+            left = sum(placeholders(part) for part in answer)
+            if 0 < left < found.blanks:
+                text = _("Not yet: there is still a `...` to fill in.")
+                return Verdict(Status.NOT_YET, text, slip=True)
+            if left or isinstance(error, NotAttempted):
                 return _not_attempted()
-            return Verdict(Status.NOT_YET, _failure(error))
+            return _failure(error)
     return Verdict(Status.CORRECT, _("Correct. {remark}").format(remark=remark))
 
 
@@ -139,6 +154,9 @@ def names(workshop: str) -> list[str]:
 
 
 def _find(name: str) -> Exercise:
+    if not isinstance(name, str | int):
+        text = _("The exercise's name is missing: {call}.")
+        raise ValueError(text.format(call='check("02....", answer)'))
     if isinstance(name, str) and re.fullmatch(r"\d\d\.\w+", name):
         try:
             known = names(name[:2])
@@ -155,16 +173,21 @@ def _expect_parts(name: str, found: Exercise, answer: tuple) -> None:
     if len(parameters) != len(answer):
         reason = _("write it as check({call}): it needs {n} answers and got {m}.")
         call = ", ".join([f'"{name}"', *parameters])
-        raise NotYet(reason.format(call=call, n=len(parameters), m=len(answer)))
+        raise Slip(reason.format(call=call, n=len(parameters), m=len(answer)))
 
 
-def _failure(error: BaseException) -> str:
-    if isinstance(error, Almost):
-        return _("Almost: {reason}").format(reason=error)
-    if isinstance(error, NotYet):
-        return _("Not yet: {reason}").format(reason=error)
-    reason = _("I cannot make sense of this answer ({error}).")
-    return _("Not yet: {reason}").format(reason=reason.format(error=error_text(error)))
+def _failure(error: BaseException) -> Verdict:
+    if not isinstance(error, NotYet):
+        reason = _("I cannot make sense of this answer ({error}).")
+        error = Slip(reason.format(error=error_text(error)))
+    almost = isinstance(error, Almost)
+    text = _("Almost: {reason}") if almost else _("Not yet: {reason}")
+    return Verdict(
+        Status.NOT_YET,
+        text.format(reason=error),
+        slip=isinstance(error, Slip),
+        hints=error.hints,
+    )
 
 
 def _not_attempted() -> Verdict:
@@ -174,35 +197,12 @@ def _not_attempted() -> Verdict:
 
 def _with_hint(name: str, verdict: Verdict) -> Verdict:
     if verdict.status is Status.CORRECT:
-        _failures.pop(name, None)
-    if verdict.status is not Status.NOT_YET:
+        for key in [key for key in _failures if key[0] == name]:
+            del _failures[key]
+    if verdict.status is not Status.NOT_YET or verdict.slip:
         return verdict
-    hints = _exercises[name].hints()
-    n = min(_failures.get(name, 0) + 1, len(hints))
-    _failures[name] = n
+    hints = verdict.hints or _exercises[name].hints()
+    key = (name, hints[0])
+    n = _failures[key] = min(_failures.get(key, 0) + 1, len(hints))
     text = _("Hint {n} of {total}: {hint}")
     return replace(verdict, hint=text.format(n=n, total=len(hints), hint=hints[n - 1]))
-
-
-def holds_placeholder(answer: object) -> bool:
-    """Whether a function, or a method of a class, still has a `...` to be filled in.
-
-    A `...` used as an index, as in `x[..., 0]`, does not count.
-    """
-    parts = vars(answer).values() if isinstance(answer, type) else [answer]
-    return any(_unfilled(part) for part in parts if inspect.isfunction(part))
-
-
-def _unfilled(function: Callable) -> bool:
-    if function.__name__ == "<lambda>":  # its source is the whole line around it
-        return ... in function.__code__.co_consts
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # made by exec, for instance
-        return ... in function.__code__.co_consts
-    slices = [node.slice for node in ast.walk(tree) if isinstance(node, ast.Subscript)]
-    indices = {id(node) for part in slices for node in ast.walk(part)}
-    return any(
-        isinstance(node, ast.Constant) and node.value is ... and id(node) not in indices
-        for node in ast.walk(tree)
-    )

@@ -4,12 +4,14 @@ compare it with the reference and with the wrong versions that have a name.
 
 import copy
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from course_utils.locale import _
 
@@ -19,19 +21,75 @@ class NotAttempted(Exception):
 
 
 class NotYet(Exception):
-    """The answer is not right; the message is the reason, in the language set."""
+    """The answer is not right; the message is the reason, in the language set.
+
+    hints: those to offer, where the exercise's own do not help with this failure.
+    """
+
+    def __init__(self, reason: str, hints: Sequence[str] = ()):
+        super().__init__(reason)
+        self.hints = tuple(hints)
 
 
 class Almost(NotYet):
     """Not right, but by a detail: said with more warmth."""
 
 
-class Stopped(NotYet):
-    """The learner's code raised `error`."""
+class Slip(NotYet):
+    """Not right, for a reason that no hint about the idea would help with."""
 
-    def __init__(self, reason: str, error: BaseException):
-        super().__init__(reason)
-        self.error = error
+
+class Stopped(Slip):
+    """The learner's code raised `error`.
+
+    case: the input it was for. operation: the name of PyTorch's function that refused,
+    such as "mul" (`*`) or "__setitem__", or an empty string. operands: its arguments.
+    """
+
+    def __init__(self, case: str, error: BaseException, failed: "_LastFailure"):
+        reason = _("for {case} your code stops with an error: {error}.")
+        told = error_text(error).rstrip(".")
+        super().__init__(reason.format(case=case, error=told))
+        self.case, self.error = case, error
+        self.operation, self.operands = failed.operation, failed.operands
+        if isinstance(error, TypeError):  # refused before PyTorch tells the watcher
+            opening = re.match(r"(\w+)\(\)", error_text(error).partition(": ")[2])
+            self.operation = opening[1] if opening else self.operation
+
+    def inside(self, name: str) -> bool:
+        """Whether it stopped in a function `name` that is not one of PyTorch's."""
+        trace, found = self.error.__traceback__, False
+        while trace:
+            code = trace.tb_frame.f_code
+            found |= (
+                code.co_name == name
+                and f"{os.sep}torch{os.sep}" not in code.co_filename
+            )
+            trace = trace.tb_next
+        return found
+
+    def local(self, name: str) -> object:
+        """The variable `name` of the learner's code where it stopped, or None."""
+        found, trace = None, self.error.__traceback__
+        while trace:
+            found = trace.tb_frame.f_locals.get(name, found)
+            trace = trace.tb_next
+        return found
+
+
+class _LastFailure(TorchFunctionMode):
+    """Notes the function of PyTorch that raised last, and what it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.operation, self.operands = "", ()
+
+    def __torch_function__(self, func, _types, args=(), kwargs=None):
+        try:
+            return func(*args, **(kwargs or {}))
+        except Exception:
+            self.operation, self.operands = getattr(func, "__name__", ""), args
+            raise
 
 
 def error_text(error: BaseException) -> str:
@@ -40,7 +98,7 @@ def error_text(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:  # a hostile __str__ must not stop the check
         text = ""
-    text = re.sub(r"0x[0-9a-fA-F]+", "0x...", text)
+    text = re.sub(r"\b0x[0-9a-fA-F]{4,}", "0x...", text)  # 24x10 is a shape
     text = text if len(text) <= 200 else text[:197] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -50,21 +108,21 @@ def call(function: Callable, *args: object, case: str) -> object:
 
     case: the input in a few words, for the sentences. Raises NotAttempted if the result
     is `...`, Stopped if the function raises anything but the user's own interrupt, and
-    NotYet if it returns None.
+    Slip if it returns None.
     """
     copies = copy.deepcopy(args)
+    failed = _LastFailure()
     try:
-        result = function(*copies)
+        with failed:
+            result = function(*copies)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # also SystemExit: exit() in an answer
-        reason = _("for {case} your code stops with an error: {error}.")
-        told = error_text(error).rstrip(".")
-        raise Stopped(reason.format(case=case, error=told), error) from None
+        raise Stopped(case, error, failed) from None
     if result is ...:
         raise NotAttempted
     if result is None:
-        raise NotYet(_("your function returns nothing: is the `return` missing?"))
+        raise Slip(_("your function returns nothing: is the `return` missing?"))
     return result
 
 
@@ -81,7 +139,7 @@ def number(result: object) -> int | float:
         result = result.item()
     if isinstance(result, bool) or not isinstance(result, int | float):
         reason = _("I expected a number and got something of type {kind}.")
-        raise NotYet(reason.format(kind=type(result).__name__))
+        raise Slip(reason.format(kind=type(result).__name__))
     if not math.isfinite(result):
         reason = _("I expected a number and got {value}. Is there a division by zero?")
         raise NotYet(reason.format(value=result))
@@ -95,10 +153,18 @@ def tensor(result: object) -> Tensor:
             "your function returns something of type {kind}; here a PyTorch tensor "
             "(torch.Tensor) is meant."
         )
-        raise NotYet(reason.format(kind=type(result).__name__))
+        told = reason.format(kind=type(result).__name__)
+        raise Slip(f"{told} {values_and_positions(result)}".rstrip())
     if result.is_complex():
         raise NotYet(_("your tensor holds complex numbers; here real ones are meant."))
     return result.detach()
+
+
+def values_and_positions(result: object) -> str:
+    """A sentence if `result` is the pair that `max` over one dimension gives."""
+    if not isinstance(result, torch.return_types.max):
+        return ""
+    return _("`max` over one dimension gives two things: take its `.values`.")
 
 
 def same(got: object, wanted: object) -> bool:
@@ -156,6 +222,8 @@ def compare(
     read: Callable,
     describe: Callable,
     agree: Callable = same,
+    stop: Callable = lambda stopped: None,
+    unnamed: Callable = lambda got: "",
 ) -> list:
     """Run `answer` on every case; return what it gave if all agree with `reference`.
 
@@ -165,6 +233,9 @@ def compare(
         is named if it explains every case or, alone, the first that fails.
     read: turns the learner's result into something comparable, or raises NotYet.
     describe: a case's arguments in a few words. agree: (got, wanted) -> bool.
+    stop: takes the Stopped of the first case that fails; returns the NotYet or Slip
+        that names the error, or None. unnamed: takes all that the answer gave; returns
+        what to add if no mistake is named.
     Raises NotYet with the reason otherwise.
     """
     expect_callable(answer)
@@ -174,6 +245,9 @@ def compare(
     if not wrong:
         return got
     first = wrong[0]
+    named = stop(got[first]) if isinstance(got[first], Stopped) else None
+    if named:
+        raise named
     told = difference(describe(*cases[first]), wanted[first], got[first])
 
     def explained(wrong_version: Callable, places: Sequence[int]) -> bool:
@@ -183,7 +257,11 @@ def compare(
     here = [text for f, text in mistakes if explained(f, [first])]
     if everywhere:
         raise NotYet(f"{told} {everywhere[0]}")
-    raise NotYet(f"{told} {here[0]}" if len(here) == 1 else told)
+    if len(here) == 1:
+        raise NotYet(f"{told} {here[0]}")
+    if isinstance(got[first], Stopped):
+        raise got[first]
+    raise NotYet(f"{told} {unnamed(got)}".rstrip())
 
 
 def call_text(*parameters: str) -> Callable:
@@ -213,7 +291,7 @@ def expect_callable(answer: object) -> None:
             "the check needs the function itself, its name without parentheses, and "
             "got something of type {kind}."
         )
-        raise NotYet(reason.format(kind=type(answer).__name__))
+        raise Slip(reason.format(kind=type(answer).__name__))
 
 
 def _outcome(

@@ -28,7 +28,8 @@ CELLS = [
     "imports",
     "load",
     "normalise",
-    "first-window",
+    "window-plot",
+    "example-1",
     "padding",
     "explorer",
     "conv-block",
@@ -150,12 +151,12 @@ def test_the_explorer_answers_to_slider_box_and_preset(lab, artifacts):
     assert step.input_value() == "301"
 
     before = view.inner_html()
-    preset = explorer.locator("select", has=lab.locator("option", has_text="Sobel x"))
-    preset.select_option(index=2)
+    preset = explorer.locator("select", has=lab.locator("option", has_text="Sobel y"))
+    preset.select_option(index=3)
     changed(view, before)
     weights = explorer.locator("input[type=number]")
     values = [weights.nth(i).input_value() for i in range(weights.count())]
-    assert [float(v) for v in values][:9] == [-1, 0, 1, -2, 0, 2, -1, 0, 1]
+    assert [float(v) for v in values][:9] == [-1, -2, -1, 0, 0, 0, 1, 2, 1]
     explorer.screenshot(path=artifacts / "explorer.png")
 
 

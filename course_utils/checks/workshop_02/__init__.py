@@ -7,5 +7,6 @@ passes after its name.
 """
 
 # isort: off
-from course_utils.checks.workshop_02 import convolution, counting, network  # noqa: F401
-from course_utils.checks.workshop_02 import digits, small  # noqa: F401
+from course_utils.checks.workshop_02 import convolution, pooling  # noqa: F401
+from course_utils.checks.workshop_02 import counting, network  # noqa: F401
+from course_utils.checks.workshop_02 import recall, centring, small  # noqa: F401

@@ -1,4 +1,4 @@
-"""Exercises: output size, convolution and max-pooling by hand."""
+"""Exercises: output size and convolution by hand."""
 
 import math
 
@@ -9,6 +9,9 @@ from torch import Tensor
 from course_utils.checks import exercise
 from course_utils.checks.answers import (
     Almost,
+    NotYet,
+    Slip,
+    Stopped,
     call_text,
     compare,
     number,
@@ -67,6 +70,18 @@ def output_size(answer):
             lambda n, k, p=0, s=1: (n - k + 2 * s) // p + 1,
             _("Are padding and stride swapped? Look at which one divides."),
         ),
+        (
+            lambda n, k, p=0, s=1: (n - s + 2 * p) // k + 1,
+            _("Are kernel and stride swapped? Look at which one divides."),
+        ),
+        (
+            lambda n, k, p=0, s=1: n + 2 * p - k // s + 1,
+            _("Parentheses are missing: `//` comes before adding and subtracting."),
+        ),
+        (
+            lambda n, k, p=0, s=1: (n - 2 * p - k) // s + 1,
+            _("Does the padding shrink the image? It makes it larger."),
+        ),
     ]
     got = compare(
         answer,
@@ -96,18 +111,19 @@ def output_size(answer):
     "02.conv2d",
     hints=lambda: [
         _(
-            "First how big the result is: you have a function for that. Then one "
-            "output number at a time, with two loops."
+            "Begin with i = 0 and j = 0: print the window and its shape, and compare "
+            "it with the kernel's."
         ),
         _(
             "Each output number comes from one window of x, as big as the kernel: "
             "multiply both, square by square, and add everything up."
         ),
         _(
-            "The window of output row i begins at row i times the stride of the padded "
-            "x. `torch.nn.functional.pad` takes left, right, top, bottom."
+            "The window takes the rows from i times the stride to k further on, the "
+            "last one not included; the columns, the same with j."
         ),
     ],
+    blanks=2,
 )
 def conv2d(answer):
     generator = torch.Generator().manual_seed(2)
@@ -201,11 +217,42 @@ def conv2d(answer):
         mistakes,
         read=tensor,
         describe=call_text("x", "kernel", "padding=0", "stride=1"),
+        stop=_named_stop,
     )
     return _(
         "Try it with the kernel of ones divided by 9, and guess first what it does to "
         "a digit."
     )
+
+
+def _named_stop(stopped: Stopped) -> NotYet | None:
+    """What to say of an error in conv2d, from the operation that refused."""
+    told = _("for {case} your code stops.").format(case=stopped.case)
+    shapes = [tuple(part.shape) for part in stopped.operands if hasattr(part, "shape")]
+    if stopped.operation == "mul" and len(shapes) == 2:
+        place = [stopped.local("i"), stopped.local("j")]
+        kernel, window = sorted(shapes, key=lambda shape: shape[:1] != shape[1:])
+        if kernel[:1] != kernel[1:] or place == [None, None]:
+            return None
+        reason = _(
+            "At i={i}, j={j} your window has the shape {window}, and the kernel "
+            "{kernel}: where does the window start, and where does it end?"
+        ).format(i=place[0], j=place[1], window=window, kernel=kernel)
+        return NotYet(f"{told} {reason}")
+    if stopped.operation == "__setitem__" and len(shapes) == 2 and shapes[1]:
+        reason = _(
+            "You stop at the products of one window: add them up into one number."
+        )
+        if len(shapes[1]) == 1:
+            also = _(
+                "Python's `sum` only adds the rows together; PyTorch's, everything."
+            )
+            reason = f"{reason} {also}"
+        return NotYet(f"{told} {reason}")
+    if stopped.operation == "sum" and isinstance(stopped.error, TypeError):
+        reason = _("That is NumPy's `sum`: use PyTorch's, of the tensor itself.")
+        return Slip(f"{told} {reason}")
+    return None
 
 
 def _padded_windows(x: Tensor, kernel: Tensor, padding: int, stride: int) -> Tensor:
@@ -234,109 +281,3 @@ def _only(result: Tensor, rows: int, columns: int | None) -> Tensor:
     kept = torch.zeros_like(result)
     kept[:rows, :columns] = result[:rows, :columns]
     return kept
-
-
-@exercise(
-    "02.max_pool2d",
-    hints=lambda: [
-        _("Cut the map into tiles that do not overlap; each leaves one number."),
-        _("Tile (i, j) begins at row i times size, column j times size."),
-        _(
-            "What does not fill a whole tile, at the right and at the bottom, is left "
-            "out."
-        ),
-    ],
-)
-def max_pool2d(answer):
-    generator = torch.Generator().manual_seed(4)
-
-    def whole(*shape):
-        return torch.randint(-9, 10, shape, generator=generator).float()
-
-    cases = [
-        (torch.tensor([[7.0, 3, 5, 2], [8, 7, 1, 6], [4, 9, 3, 9], [0, 8, 4, 5]]),),
-        (whole(4, 8) - 3,),
-        (whole(6, 9), 3),
-        (whole(5, 7), 2),
-    ]
-    mistakes = [
-        (
-            lambda x, size=2: _tiles(x, size).mean((2, 3)),
-            _("You average: that is average pooling, and here the largest one stays."),
-        ),
-        (
-            lambda x, size=2: _tiles(x, size).amin((2, 3)),
-            _("You keep the smallest of each tile, and it is the largest that stays."),
-        ),
-        (
-            lambda x, size=2: _tiles(x, size).sum((2, 3)),
-            _("You add up each tile: only its largest number stays."),
-        ),
-        (
-            lambda x, size=2: x.unfold(0, size, 1).unfold(1, size, 1).amax((2, 3)),
-            _("Your windows overlap: they jump a whole tile, not one pixel."),
-        ),
-        (
-            lambda x, size=2: x.unfold(0, size, size).amax(-1),
-            _("You pool along the rows only: the columns are still all there."),
-        ),
-        (
-            lambda x, size=2: x.unfold(1, size, size).amax(-1),
-            _("You pool along the columns only: the rows are still all there."),
-        ),
-        (
-            lambda x, size=2: _tiles(x, size).amax((2, 3)).T,
-            _("Are rows and columns swapped? Your result is transposed."),
-        ),
-        (
-            lambda x, size=2: x.reshape(
-                len(x) // size, x.shape[1] // size, size, size
-            ).amax((2, 3)),
-            _("`reshape` takes the numbers row after row, so your groups are pieces of "
-              "a row and not square tiles: print one."),
-        ),
-        (
-            _whole_tiles_only,
-            _("When the map is not a whole number of tiles, the leftover is dropped."),
-        ),
-        (
-            lambda x, size=2: F.max_pool2d(x[None], size, ceil_mode=True)[0],
-            _("You keep an incomplete tile: only whole ones count."),
-        ),
-        (
-            lambda x, size=2: x.amax(),
-            _("That is the largest of the whole map: here there is one for each tile."),
-        ),
-        (
-            lambda x, size=2: _tiles(x, size).amax((2, 3)).clamp(min=0),
-            _("With a tile of negative numbers you give 0: what does your search start "
-              "from?"),
-        ),
-        (
-            lambda x, size=2: _tiles(x, 2).amax((2, 3)),
-            _("You always use tiles of 2: where is `size`?"),
-        ),
-    ]  # fmt: skip
-    compare(
-        answer,
-        cases,
-        lambda x, size=2: _tiles(x, size).amax((2, 3)),
-        mistakes,
-        read=tensor,
-        describe=call_text("x", "size=2"),
-    )
-    return _(
-        "Try it on a digit and on the same digit one pixel to the right: how much "
-        "changes?"
-    )
-
-
-def _tiles(x: Tensor, size: int) -> Tensor:
-    """x (H, W) in whole tiles: (H//size, W//size, size, size)."""
-    return x.unfold(0, size, size).unfold(1, size, size)
-
-
-def _whole_tiles_only(x: Tensor, size: int = 2) -> Tensor:
-    if any(side % size for side in x.shape):
-        raise RuntimeError  # as reshape does
-    return _tiles(x, size).amax((2, 3))

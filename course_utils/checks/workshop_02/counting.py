@@ -7,10 +7,13 @@ from torch import nn
 
 from course_utils.checks import exercise
 from course_utils.checks.answers import (
+    call,
     call_text,
     compare,
+    expect_callable,
     number,
 )
+from course_utils.checks.source import uses_operator
 from course_utils.locale import _
 
 
@@ -30,7 +33,20 @@ def conv_parameters(answer):
         layer = nn.Conv2d(c_in, c_out, kernel, bias=bias, device="meta")
         return sum(p.numel() for p in layer.parameters())
 
+    expect_callable(answer)
+    given = {
+        number(call(answer, *case, case="c_in={}, c_out={}, kernel={}".format(*case)))
+        for case in [(1, 6, 5), (3, 8, 3)]
+    }
+    alike = _(
+        "You always give the same number, that of one layer: write it with the "
+        "arguments."
+    )
+    power = _("In Python a power is written `**`; `^` is something else.")
     mistakes = [
+        # The answer explains itself, so that this is told before anything else.
+        *([(answer, power)] if uses_operator(answer, "^") else []),
+        *([(answer, alike)] if len(given) == 1 else []),
         (
             lambda i, o, k, b=True: o * i * k * k,
             _("The biases are missing: with bias=True each filter adds one."),
@@ -54,7 +70,8 @@ def conv_parameters(answer):
         ),
         (
             lambda i, o, k, b=True: o * i * k * k + b * i,
-            _("You count one bias per input channel: it belongs to the output."),
+            _("You count one bias per input channel, and it belongs to the output: are "
+              "c_in and c_out swapped?"),
         ),
         (
             lambda i, o, k, b=True: o * (k * k + b),
@@ -97,6 +114,7 @@ def conv_parameters(answer):
             "that distance in a second variable, and update it after each layer."
         ),
     ],
+    blanks=2,
 )
 def receptive_field(answer):
     def field(layers):  # from the last layer back to the image
@@ -149,6 +167,29 @@ def receptive_field(answer):
             lambda layers: math.prod(k for k, s in layers),
             _("You multiply the kernels: the field grows by adding."),
         ),
+        (
+            _last,
+            _("Each layer starts from nothing: do you add to what `field` already "
+              "was?"),
+        ),
+        (
+            lambda layers: 1 + _last(layers),
+            _("Each layer starts again from 1: do you add to what `field` already "
+              "was?"),
+        ),
+        (
+            lambda layers: _field(layers[:1]),
+            _("Only the first layer counts: is the `return` inside the loop?"),
+        ),
+        (
+            lambda layers: 1 + sum((k - 1) * s for k, s in layers),
+            _("You use each layer's own stride: what counts is `jump`, the product of "
+              "those before it."),
+        ),
+        (
+            lambda layers: math.prod(s for k, s in layers),
+            _("That is `jump`, the distance between neighbours: `field` is asked for."),
+        ),
     ]  # fmt: skip
     compare(
         answer,
@@ -166,6 +207,11 @@ def receptive_field(answer):
         describe=call_text("layers"),
     )
     return _("Try it with twelve 3x3 layers of stride 1: do they see a digit of 28x28?")
+
+
+def _last(layers: list) -> int:
+    """What the last layer alone adds to the field."""
+    return _field(layers) - _field(layers[:-1])
 
 
 def _field(

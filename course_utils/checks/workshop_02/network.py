@@ -1,5 +1,6 @@
 """Exercise: the forward pass of a CNN."""
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from course_utils.checks import exercise
 from course_utils.checks.answers import (
     NotYet,
+    Slip,
     Stopped,
     call,
     difference,
@@ -86,11 +88,12 @@ def _forward(
 
 def _watched(model: nn.Module, x: Tensor, case: str) -> Tensor:
     """The learner's forward; if it stops, the reason is read off what reached fc."""
-    reached: dict[str, torch.Size] = {}
+    reached: dict[str, tuple] = {}  # the last shape that reached each layer
 
     def note(name):
         def hook(_layer, inputs):  # what a hook returns would replace the input
-            reached.setdefault(name, inputs[0].shape)
+            reached.pop(name, None)  # so that the last layer reached comes last
+            reached[name] = tuple(getattr(inputs[0], "shape", ()))
 
         return hook
 
@@ -101,14 +104,37 @@ def _watched(model: nn.Module, x: Tensor, case: str) -> Tensor:
     try:
         return tensor(call(model, x, case=case))
     except Stopped as stopped:
-        reason = _named_stop(reached, len(x))
-        raise NotYet(f"{stopped} {reason}".rstrip()) from None
+        raise _named_error(stopped) or _with_reason(stopped, reached, len(x)) from None
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _named_stop(reached: dict[str, torch.Size], n: int) -> str:
+def _named_error(stopped: Stopped) -> Slip | None:
+    """What to say of an error that is about PyTorch and not about the network."""
+    text = str(stopped.error)
+    layer = re.search(r"(?:not |got \(|^')(ReLU|MaxPool2d|Flatten)\b", text)
+    if layer:
+        reason = _(
+            "nn.{layer} is a layer, to be built first and applied later: here the "
+            "functions of `F` are meant, such as F.relu."
+        ).format(layer=layer[1])
+    elif stopped.inside("max_pool2d"):
+        reason = _(
+            "The max_pool2d of your exercise is for a single map: here use that of `F`."
+        )
+    else:
+        return None
+    told = _("for {case} your code stops.").format(case=stopped.case)
+    return Slip(f"{told} {reason}")
+
+
+def _with_reason(stopped: Stopped, reached: dict[str, tuple], n: int) -> NotYet:
+    reason = _named_stop(reached, n)
+    return NotYet(f"{stopped} {reason}") if reason else stopped
+
+
+def _named_stop(reached: dict[str, tuple], n: int) -> str:
     """A sentence for an error, from the shapes of what the layers got."""
     if n != BATCHES[0]:
         return _(
@@ -117,6 +143,15 @@ def _named_stop(reached: dict[str, torch.Size], n: int) -> str:
     shape = reached.get("fc")
     if "conv2" in reached and "conv1" not in reached:
         return _("conv2 comes without conv1 before it.")
+    last = next(reversed(reached), "")
+    channels = reached[last][1:2] if last else ()
+    if last == "conv2" and channels == (1,):
+        return _("conv2 got the image itself: did you keep the result of conv1 in x?")
+    if last in ("conv1", "conv2") and channels != ({"conv1": 1, "conv2": 8}[last],):
+        return _(
+            "{layer} got maps of the wrong number of channels: is it the turn of that "
+            "layer?"
+        ).format(layer=last)
     if shape is None:
         return ""
     if len(shape) == 4:

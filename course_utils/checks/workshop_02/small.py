@@ -9,9 +9,11 @@ from course_utils.checks import exercise
 from course_utils.checks.answers import (
     Almost,
     NotYet,
+    Slip,
     call,
     tensor,
 )
+from course_utils.history import History
 from course_utils.locale import _
 
 MAX_PARAMETERS = 5_000
@@ -34,9 +36,16 @@ MIN_ACCURACY = 0.97
     ],
 )
 def small_network(model, valid):
+    if isinstance(model, History):
+        raise Slip(
+            _(
+                "`fit` trains the network in place and returns the record of the "
+                "training: do not store what it returns in `small`."
+            )
+        )
     if not isinstance(model, nn.Module):
         reason = _("model must be a network (torch.nn.Module), and it is a {kind}.")
-        raise NotYet(reason.format(kind=type(model).__name__))
+        raise Slip(reason.format(kind=type(model).__name__))
     x, y = _expect_split(valid)
     sizes = {name: p.numel() for name, p in model.named_parameters()}
     total = sum(sizes.values())
@@ -66,13 +75,29 @@ def small_network(model, valid):
             gap=max(0.1, 100 * (MIN_ACCURACY - accuracy)),
         )
         if accuracy < 0.2:
-            told = f"{told} {_('That is what chance gives: have you trained it?')}"
-            raise NotYet(told)
-        raise Almost(told) if accuracy >= 0.95 else NotYet(told)
+            reason = _(
+                "That is what chance gives: call `fit(small, train, valid, ...)` "
+                "before the check."
+            )
+            raise Slip(f"{told} {reason}")
+        failure = Almost if accuracy >= 0.95 else NotYet
+        raise failure(told, _training_hints())
     return _(
         "{accuracy:.1%} with {total:,} parameters. Try it with half as many. To "
         "compare: on MNIST's test images, a published network of 4,862 reaches 99.07%."
     ).format(accuracy=accuracy, total=total)
+
+
+def _training_hints() -> list[str]:
+    """The hints for a network that is small enough and not yet good enough."""
+    return [
+        _("The size is fine: it is the training's turn. More epochs are cheap here."),
+        _("Try other values of `lr`, such as 0.01 and 0.02, and look at both curves."),
+        _(
+            "Augmentation with small turns and shifts helps if training is far above "
+            "validation; batch norm after each convolution, in any case."
+        ),
+    ]
 
 
 def _expect_split(valid: object) -> tuple[Tensor, Tensor]:

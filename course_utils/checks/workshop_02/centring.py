@@ -1,4 +1,4 @@
-"""Exercises: recall of one class, and centring a drawn digit."""
+"""Exercise: centring a drawn digit."""
 
 import math
 
@@ -8,92 +8,15 @@ from torch import Tensor
 from course_utils.checks import exercise
 from course_utils.checks.answers import (
     NotYet,
+    Slip,
+    Stopped,
     call,
-    compare,
     difference,
     expect_callable,
-    number,
     same,
     tensor,
 )
 from course_utils.locale import _
-
-
-@exercise(
-    "02.recall",
-    hints=lambda: [
-        _("Of the images that really are that digit, how many did the network find?"),
-        _(
-            "`y == digit` marks the images that really are that digit: look only at "
-            "them."
-        ),
-        _("Divide the hits among them by how many they are."),
-    ],
-)
-def recall(answer):
-    y = torch.tensor([3, 3, 3, 3, 5, 5, 8, 8, 8, 1, 1, 1])
-    y_hat = torch.tensor([3, 3, 3, 8, 3, 3, 8, 8, 5, 1, 1, 1])
-
-    def sensitivity(y, y_hat, digit):
-        predicted = [b for a, b in zip(y.tolist(), y_hat.tolist()) if a == digit]  # noqa: B905
-        return predicted.count(digit) / len(predicted)
-
-    def hits(y, y_hat, digit):
-        return ((y == digit) & (y_hat == digit)).sum().item()
-
-    mistakes = [
-        (
-            lambda y, y_hat, d: hits(y, y_hat, d) / (y_hat == d).sum().item(),
-            _("That is the precision: of those called `digit`, how many are. Recall "
-              "looks at those that are."),
-        ),
-        (
-            lambda y, y_hat, d: (y == y_hat).float().mean().item(),
-            _("That is the accuracy over all digits: look at one class only."),
-        ),
-        (
-            hits,
-            _("That is a count of hits: out of how many?"),
-        ),
-        (
-            lambda y, y_hat, d: (
-                ((y != d) & (y_hat != d)).sum().item() / (y != d).sum().item()
-            ),
-            _("That is the specificity, the hits among the other digits."),
-        ),
-        (
-            lambda y, y_hat, d: 100 * sensitivity(y, y_hat, d),
-            _("That is a percentage: here a fraction between 0 and 1 is meant."),
-        ),
-        (
-            lambda y, y_hat, d: 1 - sensitivity(y, y_hat, d),
-            _("That is the fraction missed: recall is the fraction found."),
-        ),
-        (
-            lambda y, y_hat, d: hits(y, y_hat, d) / len(y),
-            _("You divide by all images: how many of them are of that class?"),
-        ),
-        (
-            lambda y, y_hat, d: (((y == d) == (y_hat == d)).sum().item() / len(y)),
-            _("That counts the other digits too, as hits when nobody mistakes them: "
-              "look only at the images of that class."),
-        ),
-        (
-            lambda y, y_hat, d: (y == d).sum().item() / len(y),
-            _("That is how frequent the digit is: the predictions are missing."),
-        ),
-    ]  # fmt: skip
-    compare(
-        answer,
-        [(y, y_hat, digit) for digit in (3, 8, 5, 1)],
-        sensitivity,
-        mistakes,
-        read=number,
-        describe=lambda y, y_hat, digit: (
-            f"y={y.tolist()}, y_hat={y_hat.tolist()}, digit={digit}"
-        ),
-    )
-    return _("Try it on all ten digits: which one does your network miss most often?")
 
 
 @exercise(
@@ -112,6 +35,7 @@ def recall(answer):
             "rounded."
         ),
     ],
+    blanks=2,
 )
 def center(answer):
     expect_callable(answer)
@@ -121,7 +45,10 @@ def center(answer):
         row, column = _centre_of_mass(image)
         case = _("a drawing with its centre of mass at row {row}, column {column}")
         case = case.format(row=f"{row:.1f}", column=f"{column:.1f}")
-        got = tensor(call(answer, image, case=case))
+        try:
+            got = tensor(call(answer, image, case=case))
+        except Stopped as stopped:
+            raise _named_roll(stopped) or stopped from None
         if got.shape != image.shape:
             raise NotYet(difference(case, image, got))
         moves.append((case, (row, column), _roll_between(image, got, case)))
@@ -135,12 +62,31 @@ def center(answer):
     ]
     if wrong:
         case, (row, column), by = moves[wrong[0]]
-        reason = _("you move {case} to row {row}, column {column}; I expected 14, 14.")
+        reason = _(
+            "you move {case} to row {row}, column {column}; I expected it within half "
+            "a pixel of 14, 14."
+        )
         told = reason.format(
             case=case, row=f"{row + by[0]:.1f}", column=f"{column + by[1]:.1f}"
         )
         raise NotYet(f"{told} {_named_move(images, ideal, moved)}".rstrip())
     return _("Try it on your own drawing, in a corner of the pad, and predict before.")
+
+
+def _named_roll(stopped: Stopped) -> Slip | None:
+    """What to say of an error in center, if it is about the shifts."""
+    text = str(stopped.error)
+    if isinstance(stopped.error, TypeError) and ("round" in text or "roll" in text):
+        reason = _(
+            "`torch.roll` wants Python integers: take each number out of its tensor "
+            "with `.item()`, and round it."
+        )
+    elif stopped.operation == "roll":
+        reason = _("`torch.roll` wants one shift for each of `dims`: a pair.")
+    else:
+        return None
+    told = _("for {case} your code stops.").format(case=stopped.case)
+    return Slip(f"{told} {reason}")
 
 
 def _drawings() -> list[Tensor]:
@@ -205,6 +151,14 @@ def _named_move(images: list[Tensor], ideal: list, moved: list) -> str:
             [(0, round(a) + round(b)) for a, b in ideal],
             _("Without `dims`, `torch.roll` moves along the rows, one after another: "
               "tell it in which direction."),
+        ),
+        (
+            [(a, a) for a, b in ideal],
+            _("Your column uses the ink of the rows: does it need sum(1) or sum(0)?"),
+        ),
+        (
+            [(b, b) for a, b in ideal],
+            _("Your row uses the ink of the columns: does it need sum(1) or sum(0)?"),
         ),
         ([(a, 0) for a, b in ideal], _("Only the rows move: and the columns?")),
         ([(0, b) for a, b in ideal], _("Only the columns move: and the rows?")),

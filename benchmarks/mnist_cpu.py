@@ -28,6 +28,7 @@ from course_utils.models import digit_cnn  # noqa: E402
 from course_utils.training import count_parameters, evaluate, fit  # noqa: E402
 
 TARGET = 0.99
+FEW = 40_000  # images that are enough for it, seen once
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--source", choices=("download", "embedded"), default="download"
     )
     parser.add_argument("--images", type=int, help="train on the first so many only")
-    parser.add_argument("--epochs", type=int, default=3, help="of our longest run")
+    parser.add_argument("--epochs", type=int, default=4, help="of our longest run")
     parser.add_argument("--official-epochs", type=int, default=5, help="at most")
     options = parser.parse_args(arguments)
 
@@ -48,15 +49,12 @@ def main(arguments: list[str] | None = None) -> None:
     print(digits.source)
     print(f"PyTorch {torch.__version__}, one thread")
 
-    quick = math.nan
-    for epochs in range(1, options.epochs + 1):
-        # Each length is a run of its own: its learning rate falls to the end of it.
-        seconds, accuracy = ours(train, digits, epochs)
-        if accuracy >= TARGET and math.isnan(quick):
-            quick = seconds
-            if epochs < options.epochs:
-                seconds, accuracy = ours(train, digits, options.epochs)
-            break
+    # A short run and a long one: the learning rate falls to the end of each, so that
+    # the long one cannot be read half-way.
+    quick, reached = ours([part[:FEW] for part in train], digits, 1)
+    _seconds, accuracy = ours(train, digits, options.epochs)
+    if reached < TARGET:
+        quick = math.nan
 
     whole = [torch.cat(parts) for parts in zip(train, digits.valid, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
@@ -184,12 +182,12 @@ def verdict(theirs, quick: float, accuracy: float) -> list[str]:
     """The last lines: what the ratio means, then RESULT.
 
     theirs: (seconds, accuracy) after each epoch of the official recipe. quick: seconds
-    of our shortest run that reached TARGET, NaN if none did. accuracy: of our longest.
+    of our short run, NaN if it did not reach TARGET. accuracy: of our long run.
     """
     seconds, reached = theirs[-1]
     ratio = seconds / quick
     if math.isnan(quick):
-        meaning = f"Our recipe did not reach {TARGET:.0%}: there is no ratio."
+        meaning = f"Our short run did not reach {TARGET:.0%}: there is no ratio."
     elif reached >= TARGET:
         meaning = f"Both reached {TARGET:.0%}: ours {ratio:.1f} times sooner."
     else:

@@ -33,6 +33,7 @@ def test_runs_and_ends_in_one_result_line(benchmark, capsys):
     assert "did not reach 99%" in lines[-2]
     runs = [line.split()[0] for line in lines if "CPU-s" in line]
     assert runs == ["ours", "ours", "official", "official"]
+    assert "61,306 parameters  1 epochs" in lines[2]
     assert "61,306 parameters  2 epochs" in lines[3]
     assert "1,199,882 parameters" in lines[-3]  # as the official example has
 
@@ -43,12 +44,12 @@ def test_stops_where_the_target_is_reached(benchmark, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert sum("official  " in line for line in lines) == 1
     ratio = float(re.search(r"ratio=([\d.]+)", lines[-1])[1])
-    ours, official = (
+    short, _long, official = (
         float(re.search(r"([\d.]+) CPU-s", line)[1])
         for line in lines
         if "CPU-s" in line
     )
-    assert ratio == pytest.approx(official / ours, rel=0.2)
+    assert ratio == pytest.approx(official / short, rel=0.3)  # printed to one decimal
     assert "Both reached" in lines[-2]
 
 

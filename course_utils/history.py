@@ -1,6 +1,7 @@
 """What a training run leaves behind, and its curve while it is running."""
 
 import io
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ class History:
         the validation loss the plain cross-entropy; the accuracy is 0..1.
     lr: the learning rate of every step.
     seconds: wall time, summed over the pieces of a run that was resumed.
-    best_epoch: the epoch whose weights were kept, counted from 0.
+    best_epoch: the epoch whose weights were kept, counted from 0: the last one whose
+        accuracy was within two standard errors of the best.
     interrupted: True where the learner stopped the run by hand.
     """
 
@@ -29,14 +31,21 @@ class History:
     best_epoch: int = 0
     interrupted: bool = False
 
-    def add(self, train_loss: float, valid_loss: float, accuracy: float) -> bool:
-        """Record an epoch; True if it is the best so far: by accuracy, the later one
-        on a tie, since the learning rate falls and its weights have settled more."""
-        best = max(self.valid_accuracy, default=0.0)
+    def add(
+        self, train_loss: float, valid_loss: float, accuracy: float, images: int
+    ) -> bool:
+        """Record an epoch; True if its weights are the ones to keep so far.
+
+        images: how many the accuracy was measured on. An accuracy within two standard
+        errors of the best is as good as the best; of such epochs the later one is kept,
+        since the learning rate has fallen further. On 500 images three more right are
+        luck, and the early epoch that has them may be worse everywhere else.
+        """
         self.train_loss.append(train_loss)
         self.valid_loss.append(valid_loss)
         self.valid_accuracy.append(accuracy)
-        if accuracy < best:
+        best = max(self.valid_accuracy)
+        if accuracy < best - 2 * math.sqrt(best * (1 - best) / images):
             return False
         self.best_epoch = len(self.valid_accuracy) - 1
         return True

@@ -63,7 +63,8 @@ def fit(
 
     model: maps a batch of x to logits (N, K).
     train, valid: (x, y), x float (N, ...) normalised, y int64 (N,) from 0 to K - 1.
-        Best is the epoch of highest accuracy on valid; on a tie, the later one.
+        Best is the last epoch whose accuracy on valid is within two standard errors of
+        the highest: between equals, the one with the lowest learning rate.
     epochs: passes over train, int >= 1. Each leaves out the last, incomplete batch.
     lr: the highest learning rate; it rises for a quarter of the steps, then falls
         (one cycle).
@@ -115,9 +116,8 @@ def fit(
         if not math.isfinite(train_loss):
             raise ValueError(_not_finite(train[0], lr, len(history.valid_loss) + 1))
         now = _copy(model)
-        if history.add(
-            train_loss, *_loss_and_accuracy(_logits(model, valid[0]), valid[1])
-        ):
+        loss, accuracy = _loss_and_accuracy(_logits(model, valid[0]), valid[1])
+        if history.add(train_loss, loss, accuracy, len(valid[1])):
             best = now
 
     with _at_work(model, device, train[0].ndim), _own_randomness(device):

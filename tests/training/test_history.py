@@ -113,16 +113,24 @@ def test_quiet_outside_a_notebook(network, train, valid, capfd, monkeypatch):
 def test_picture_is_a_png_at_every_length():
     history = History()
     for epoch in range(3):
-        history.add(1.0 / (epoch + 1), 0.9 / (epoch + 1), 0.5 + epoch / 10)
+        history.add(1.0 / (epoch + 1), 0.9 / (epoch + 1), 0.5 + epoch / 10, 100)
         assert draw(history, epochs=3).startswith(b"\x89PNG")
 
 
-def test_best_epoch_of_a_history():
+@pytest.mark.parametrize(
+    "images, accuracies, kept",
+    [
+        (500, [0.8, 0.9, 0.9, 0.7], 2),  # a tie: the later
+        (500, [0.996, 0.992], 1),  # two images fewer right are no difference
+        (50_000, [0.996, 0.992], 0),  # two hundred are
+        (500, [0.9, 0.6, 0.95], 2),
+    ],
+)
+def test_best_epoch_is_the_last_that_is_as_good_as_the_best(images, accuracies, kept):
     history = History()
-    results = [(1.0, 0.8), (0.8, 0.9), (0.9, 0.9), (0.7, 0.9), (0.1, 0.7)]
-    best = [history.add(0.0, loss, accuracy) for loss, accuracy in results]
-    assert best == [True, True, True, True, False]
-    assert history.best_epoch == 3
+    best = [history.add(0.0, 0.0, accuracy, images) for accuracy in accuracies]
+    assert history.best_epoch == kept
+    assert max(i for i, is_best in enumerate(best) if is_best) == kept
 
 
 def test_import_stays_light():

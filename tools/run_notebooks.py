@@ -24,18 +24,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 import reproducible
+from twins import METADATA
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 DURATIONS = NOTEBOOKS / "durations.json"
-METADATA = {
-    "kernelspec": {
-        "display_name": "Python 3 (ipykernel)",
-        "language": "python",
-        "name": "python3",
-    },
-    "language_info": {"name": "python"},
-}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What --time leaves out: a learner's machine has all its cores and instructions.
 ARITHMETIC = {k for k in reproducible.ENVIRONMENT if "THREADS" in k} | {

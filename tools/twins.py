@@ -21,6 +21,14 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 LANGUAGES = ("es", "en")
 MARK = "%% "
 SEPARATOR = "=== en"
+METADATA = {  # what a notebook says of its kernel: the same on every machine
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
+}
 
 
 def export_text(es: nbformat.NotebookNode, en: nbformat.NotebookNode) -> str:
@@ -114,16 +122,7 @@ def write(path: Path, cells: list[nbformat.NotebookNode]) -> None:
     if path.exists():
         notebook = nbformat.read(path, as_version=4)
     else:
-        notebook = nbformat.v4.new_notebook(
-            metadata={
-                "kernelspec": {
-                    "display_name": "Python 3 (ipykernel)",
-                    "language": "python",
-                    "name": "python3",
-                },
-                "language_info": {"name": "python"},
-            }
-        )
+        notebook = nbformat.v4.new_notebook(metadata=METADATA)
     old = {c.id: c for c in notebook.cells}
     for cell in cells:
         twin = old.get(cell.id)

@@ -23,22 +23,6 @@ def wrong(n, kernel, padding=0, stride=1):
     return (n + 2 * padding - kernel) // stride
 
 
-@pytest.fixture(autouse=True)
-def fresh_session():
-    checks._failures.clear()
-    set_language("en")
-    yield
-    set_language("en")
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """What `check` displays, in order."""
-    displayed = []
-    monkeypatch.setattr("IPython.display.display", displayed.append)
-    return displayed
-
-
 def test_the_three_states():
     assert judge(NAME, right).status is Status.CORRECT
     assert judge(NAME, wrong).status is Status.NOT_YET

@@ -16,21 +16,6 @@ from course_utils.history import History
 from course_utils.locale import set_language
 
 
-@pytest.fixture(autouse=True)
-def fresh_session():
-    checks._failures.clear()
-    set_language("en")
-    yield
-    set_language("en")
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    displayed = []
-    monkeypatch.setattr("IPython.display.display", displayed.append)
-    return displayed
-
-
 # ---- the stubs, with the blanks as functions ---------------------------------------
 def conv2d(window, total=lambda w, k: (w * k).sum()):
     cut = window

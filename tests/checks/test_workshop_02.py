@@ -14,13 +14,6 @@ from course_utils.checks import Status, judge
 from course_utils.locale import set_language
 
 
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language("en")
-
-
 # ---- right answers -----------------------------------------------------------------
 def output_size(n, kernel, padding=0, stride=1):
     return (n - kernel + 2 * padding) // stride + 1

@@ -172,15 +172,20 @@ def lines(
     alt: str,
     title: str = "",
     percent: bool = False,
+    log: bool = False,
 ) -> None:
     """Lines over a common x, each named at its right end instead of in a legend.
 
     series: name -> values as long as x. percent: y values 0..1 shown as percentages.
+    log: a logarithmic y axis, for positive values.
     """
     fig, ax = plt.subplots(figsize=(5.6, 3.0))
+    if log:
+        ax.set_yscale("log")
     ends = []
     for (name, values), color in zip(series.items(), CYCLE, strict=False):
-        ax.plot(x, values, color=color, marker="o", markersize=3)
+        marker = "o" if len(x) <= 30 else None  # more would hide the line
+        ax.plot(x, values, color=color, marker=marker, markersize=3)
         ends.append((values[-1], name, color))
     _label_ends(ax, x[-1], ends)
     if percent:
@@ -191,13 +196,14 @@ def lines(
 
 def _label_ends(ax, x, ends) -> None:
     """Write the names beside the last points, pushed apart where they would overlap."""
-    low, high = ax.get_ylim()
-    gap, previous = (high - low) / 14, -math.inf
+    ax.autoscale_view()  # lazy in matplotlib: the pixels below would be of other limits
+    # In pixels, where names have the same height on a linear and on a log axis.
+    gap, previous = ax.bbox.height / 14, -math.inf
     for value, name, color in sorted(ends):
-        y = max(value, previous + gap)
+        y = max(ax.transData.transform((x, value))[1], previous + gap)
         ax.annotate(
             name,
-            (x, y),
+            (x, ax.transData.inverted().transform((0, y))[1]),
             (6, 0),
             textcoords="offset points",
             va="center",

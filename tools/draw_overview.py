@@ -1,15 +1,18 @@
-"""Draw notebooks/images/02_overview.png: a digit on its way through the network.
+"""Draw the picture that opens a workshop, notebooks/images/0N_overview.png.
 
-    python tools/draw_overview.py      # about 40 s on two cores
+    python tools/draw_overview.py 01 02     # about 40 s on two cores
 
-The picture has no words, so that both languages and the README share it.
+01: a curve that a small network learns. 02: a digit on its way through a CNN.
+The pictures have no words, so that both languages and the README share them.
 """
 
 import sys
+from itertools import chain, pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -17,8 +20,62 @@ sys.path.insert(0, str(ROOT))
 from course_utils import augment, data, models, plots  # noqa: E402
 from course_utils.training import fit  # noqa: E402
 
+IMAGES = ROOT / "notebooks" / "images"
+STEPS = (0, 60, 400)  # of training, at which the curve of workshop 01 is shown
 DIGIT = 8
 STAGES = {0: (4, 4), 1: (5, 5), 4: (8, 8)}  # layer index -> grid of its maps
+
+
+def perceptron():
+    """Noisy points, the network, and its curve as training goes on."""
+    torch.manual_seed(0)
+    x = torch.linspace(-3, 3, 60)[:, None]
+    y = torch.sin(2 * x) + 0.3 * x + 0.15 * torch.randn(x.shape)
+    model = nn.Sequential(nn.Linear(1, 20), nn.Tanh(), nn.Linear(20, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
+    fig, axes = plt.subplots(
+        1, 5, figsize=(9, 1.95), width_ratios=[1, 1.15, 1, 1, 1], layout="none"
+    )
+    fig.subplots_adjust(left=0.01, right=0.99, bottom=0.06, top=0.94, wspace=0.22)
+    for ax in axes:
+        ax.set_axis_off()
+    draw_layers(axes[1], (1, 5, 1))
+    step = 0
+    for ax, stop in zip((axes[0], *axes[2:]), (None, *STEPS), strict=True):
+        ax.plot(x, y, ".", color=plots.COLORS["train"], markersize=4)
+        ax.set(xlim=(-3.2, 3.2), ylim=(-2.1, 2.1))
+        if stop is None:
+            continue
+        while step < stop:
+            optimizer.zero_grad()
+            ((y - model(x)) ** 2).mean().backward()
+            optimizer.step()
+            step += 1
+        with torch.no_grad():
+            ax.plot(x, model(x), color=plots.COLORS["valid"], linewidth=2.4)
+    for ax in axes[1:]:
+        ax.text(-0.1, 0.5, "›", transform=ax.transAxes, fontsize=20, va="center")
+    return fig
+
+
+def draw_layers(ax, sizes):
+    """Neurons as circles, each joined to all of the next layer."""
+    layers = [
+        [(column, (n - 1) / 2 - i) for i in range(n)] for column, n in enumerate(sizes)
+    ]
+    for left, right in pairwise(layers):
+        for a in left:
+            for b in right:
+                ax.plot(*zip(a, b, strict=True), color=plots.COLORS["muted"], lw=1)
+    for x, y in chain(*layers):
+        ax.plot(x, y, "o", markersize=15, color=plots.COLORS["train"])
+    ax.set(xlim=(-0.35, 2.35), ylim=(-2.5, 2.5))
+
+
+def digit():
+    """A digit, its maps stage by stage, and the ten probabilities."""
+    model, (x, y) = train(data.mnist(source="embedded"))
+    return draw(*activations(model, x[y == DIGIT][:1]))
 
 
 def train(digits):
@@ -71,16 +128,15 @@ def draw(stages, probabilities):
     return fig
 
 
-def main() -> None:
+def main(names) -> None:
     plots.apply_style()
     torch.manual_seed(0)
-    model, (x, y) = train(data.mnist(source="embedded"))
-    stages, probabilities = activations(model, x[y == DIGIT][:1])
-    path = ROOT / "notebooks" / "images" / "02_overview.png"
-    path.parent.mkdir(exist_ok=True)
-    draw(stages, probabilities).savefig(path, dpi=150)
-    print(path)
+    IMAGES.mkdir(exist_ok=True)
+    for name in names:
+        path = IMAGES / f"{name}_overview.png"
+        {"01": perceptron, "02": digit}[name]().savefig(path, dpi=150)
+        print(path)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or ["01", "02"])

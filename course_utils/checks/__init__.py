@@ -24,6 +24,7 @@ from course_utils.checks.answers import (
     Almost,
     NotAttempted,
     NotYet,
+    Partly,
     Slip,
     error_text,
 )
@@ -137,6 +138,8 @@ def judge(name: str, *answer: object) -> Verdict:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            if isinstance(error, Partly):
+                return _failure(error)
             left = sum(placeholders(part) for part in answer)
             if 0 < left < found.blanks:
                 text = _("Not yet: there is still a `...` to fill in.")

@@ -39,6 +39,10 @@ class Slip(NotYet):
     """Not right, for a reason that no hint about the idea would help with."""
 
 
+class Partly(Slip):
+    """Some blanks are filled and others not; the message says how far it is right."""
+
+
 class Stopped(Slip):
     """The learner's code raised `error`.
 
@@ -113,7 +117,7 @@ def call(function: Callable, *args: object, case: str) -> object:
     copies = copy.deepcopy(args)
     failed = _LastFailure()
     try:
-        with failed:
+        with failed, np.errstate(all="ignore"):  # nan and inf get a sentence instead
             result = function(*copies)
     except KeyboardInterrupt:
         raise
@@ -160,6 +164,85 @@ def tensor(result: object) -> Tensor:
     return result.detach()
 
 
+def array(result: object) -> np.ndarray:
+    """`result` as a NumPy array of float64, finite; NotYet says what it is otherwise.
+
+    Accepts arrays of whole or real numbers, NumPy scalars, and Python's numbers, which
+    give an array without dimensions.
+    """
+    if result is ...:
+        raise NotAttempted
+    if isinstance(result, Tensor):
+        reason = _(
+            "your function returns a PyTorch tensor; here a NumPy array is meant: is "
+            "there a `torch.` in the place of `np.`?"
+        )
+        raise Slip(reason)
+    if isinstance(result, list | tuple):
+        reason = _(
+            "your function returns a Python {kind}; here one NumPy array is meant."
+        )
+        raise Slip(reason.format(kind=type(result).__name__))
+    known = isinstance(result, np.ndarray | np.generic | int | float)
+    found = np.asarray(result if known else None)
+    if found.dtype.kind == "b":
+        reason = _("your function returns True and False; here numbers are meant.")
+        raise NotYet(reason)
+    if found.dtype.kind == "c":
+        raise NotYet(_("your array holds complex numbers; here real ones are meant."))
+    if found.dtype.kind not in "iuf":
+        reason = _(
+            "your function returns something of type {kind}; here a NumPy array of "
+            "numbers is meant."
+        )
+        raise Slip(reason.format(kind=type(result).__name__))
+    found = found.astype(np.float64)
+    if not np.isfinite(found).all():
+        place = np.argwhere(~np.isfinite(found))[0].tolist()
+        reason = _(
+            "your array holds {value} at position {place}: is there a division by "
+            "zero, or the logarithm of something that is not positive?"
+        )
+        raise NotYet(reason.format(value=found[tuple(place)], place=place))
+    return found
+
+
+def array_or_tensor(result: object) -> np.ndarray:
+    """Like `array`, and also accepts a PyTorch tensor of real numbers."""
+    if isinstance(result, Tensor):
+        result = tensor(result).cpu().numpy()
+    return array(result)
+
+
+def part(name: str, names: Sequence[str], read: Callable = array) -> Callable:
+    """A reader of the part `name` of an answer that returns several things.
+
+    names: all the parts, in the order of the `return`. read: reads that part.
+    """
+
+    def read_part(result: object) -> object:
+        if not isinstance(result, tuple | list) or len(result) != len(names):
+            several = isinstance(result, tuple | list)
+            reason = _(
+                "your function must return {n} things with commas between them, "
+                "{names}, and it returns {m}."
+            )
+            raise Slip(
+                reason.format(
+                    n=len(names),
+                    names=f"`{', '.join(names)}`",
+                    m=len(result) if several else 1,
+                )
+            )
+        try:
+            return read(result[list(names).index(name)])
+        except NotYet as error:
+            told = _("in {name}, {reason}").format(name=f"`{name}`", reason=error)
+            raise type(error)(told) from None
+
+    return read_part
+
+
 def values_and_positions(result: object) -> str:
     """A sentence if `result` is the pair that `max` over one dimension gives."""
     if not isinstance(result, torch.return_types.max):
@@ -168,12 +251,13 @@ def values_and_positions(result: object) -> str:
 
 
 def same(got: object, wanted: object) -> bool:
-    """Whether two outcomes agree: numbers, tensors (to 1e-4), or kinds of error.
+    """Whether two outcomes agree: numbers, arrays or tensors (to 1e-4), kinds of error.
 
-    wanted: may be a torch.Size, which any tensor of that shape matches.
+    wanted: may be a torch.Size, which any array or tensor of that shape matches.
     """
     if isinstance(got, Stopped):
         return type(got.error) is type(wanted)
+    got, wanted = _as_tensor(got), _as_tensor(wanted)
     if isinstance(got, Tensor) and isinstance(wanted, torch.Size):
         return got.shape == wanted
     if isinstance(got, Tensor) and isinstance(wanted, Tensor):
@@ -190,6 +274,7 @@ def difference(case: str, wanted: object, got: object) -> str:
     """The sentence that says where `got` first differs from `wanted`."""
     if isinstance(got, Stopped):
         return str(got)
+    got, wanted = _as_tensor(got), _as_tensor(wanted)
     if not isinstance(wanted, Tensor):
         reason = _("for {case} I expected {wanted} and got {got}.")
         return reason.format(case=case, wanted=_short(wanted), got=_short(got))
@@ -207,6 +292,13 @@ def difference(case: str, wanted: object, got: object) -> str:
         wanted=_short(wanted[tuple(place)].item()),
         got=_short(got[tuple(place)].item()),
     )
+
+
+def _as_tensor(outcome: object) -> object:
+    """A NumPy array as a tensor, so that both are compared alike; the rest as it is."""
+    if isinstance(outcome, np.ndarray):
+        return torch.from_numpy(np.array(outcome, dtype=np.float64))
+    return outcome
 
 
 def _short(value: int | float) -> str:
@@ -275,7 +367,7 @@ def call_text(*parameters: str) -> Callable:
         for i, parameter in enumerate(parameters):
             name, _equals, value = parameter.partition("=")
             value = case[i] if i < len(case) else value
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor | np.ndarray):
                 texts.append(f"{name} {tuple(value.shape)}")
             else:
                 texts.append(f"{name}={value}")
@@ -305,6 +397,7 @@ def _outcome(
 
 def _try(wrong_version: Callable, case: tuple) -> object:
     try:
-        return wrong_version(*case)
+        with np.errstate(all="ignore"):
+            return wrong_version(*case)
     except Exception as error:
         return error

@@ -12,7 +12,8 @@ from torch import Tensor
 class Split(NamedTuple):
     """One part of a data set, in memory: `x, y = data.mnist().train`.
 
-    x: uint8 (N, C, H, W), 0..255. y: int64 (N,), indices into `Dataset.classes`.
+    Of a Dataset: x uint8 (N, C, H, W), 0..255; y int64 (N,), indices into `classes`.
+    Of a Table: x float32 (N, m), a column for each of `features`; y float32 (N, 1).
     """
 
     x: Tensor
@@ -21,7 +22,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set cut in three, with its class names and where it comes from.
+    """A data set of images cut in three, with its class names and where it comes from.
 
     train, valid, test: Split. classes: one name per label.
     source: one sentence for the notebook to print, in the language in use.
@@ -32,6 +33,26 @@ class Dataset:
     valid: Split
     test: Split
     classes: tuple[str, ...]
+    source: str
+    real: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A data set of rows and columns cut in three, in the units of its source.
+
+    train, valid, test: Split. features, units: one text per column of x, the unit empty
+    where there is none. target: what y is. source: one sentence for the notebook to
+    print. All texts are in the language in use when it was loaded.
+    real: True where it was measured in the world, False where computed.
+    """
+
+    train: Split
+    valid: Split
+    test: Split
+    features: tuple[str, ...]
+    units: tuple[str, ...]
+    target: str
     source: str
     real: bool
 

@@ -5,10 +5,21 @@ from importlib import import_module
 from types import ModuleType
 
 _HOMES = {
+    "activation_explorer": "activations",
+    "approximation_playground": "playground",
+    "backpropagation": "backpropagation",
     "convolution_explorer": "convolution",
     "drawing_pad": "drawing_pad",
+    "loss_explorer": "losses",
 }
-__all__ = ["convolution_explorer", "drawing_pad"]
+__all__ = [
+    "activation_explorer",
+    "approximation_playground",
+    "backpropagation",
+    "convolution_explorer",
+    "drawing_pad",
+    "loss_explorer",
+]
 
 
 class _Package(ModuleType):

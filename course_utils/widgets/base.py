@@ -1,7 +1,7 @@
 """What the course's interactives share.
 
 `Interactive` gives a live widget a picture for those who cannot run it. The rest draws:
-panels are lists of three kinds of shape, and print as SVG (the live view, quick to
+panels are lists of a few kinds of shape, and print as SVG (the live view, quick to
 redraw and sharp at any size) and as PNG (the picture), so that both show the same.
 """
 
@@ -15,17 +15,18 @@ import numpy as np
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 PAPER = "#FFFFFF"  # a ground of its own: drawings stay readable on a dark theme
+INK, MUTED, GRID = "#1F2328", "#57606A", "#8C959F"  # of words, of lesser ones, of lines
 MARGIN, GAP = 12, 18  # pixels around and between the panels
 
 
 class Interactive:
-    """A live widget together with a picture of its first state.
+    """A live widget together with a picture of what it shows.
 
     Jupyter, Colab and VS Code show the widget. A page on GitHub, a PDF or a screen
     reader, which have no kernel to talk to, get the picture and its description.
 
     widget: an ipywidgets or anywidget widget.
-    png: the picture of the first state, the bytes of a PNG file.
+    png: a picture of its first state, or of one that says more; bytes of a PNG file.
     alt: what the picture shows, one or two sentences in the course's language.
 
     The plain-text form is `alt` too, not the widget's repr: it is what a text
@@ -61,6 +62,27 @@ class Interactive:
         return data, {**metadata, "image/png": {"alt": self.alt}}
 
 
+def named_slider(
+    name: str, value: float, limits: tuple[float, float], step: float = 0.1
+):
+    """A slider, and a row that holds it beside a box with the same number.
+
+    A slider's handle has no name for a screen reader; the box has, and it takes the
+    arrow keys and typed numbers where the slider is too fine for a hand.
+    """
+    import ipywidgets as w
+
+    room = w.Layout(flex="1 1 200px", max_width="440px")
+    common = {"value": value, "min": limits[0], "max": limits[1], "step": step}
+    slider = w.FloatSlider(**common, readout=False, layout=room)
+    style = {"description_width": "120px"}
+    box = w.BoundedFloatText(
+        **common, description=name, style=style, layout=w.Layout(width="210px")
+    )
+    w.link((slider, "value"), (box, "value"))
+    return slider, w.Box([box, slider], layout=w.Layout(flex_flow="row wrap"))
+
+
 # --- shapes; lengths in pixels, x to the right, y downwards ---------------------------
 
 
@@ -75,7 +97,7 @@ class Picture(NamedTuple):
 
 
 class Box(NamedTuple):
-    """An unfilled rectangle; a line where its width or its height is 0."""
+    """A rectangle, empty unless `fill` is a colour; a line where a side is 0."""
 
     x: float
     y: float
@@ -84,6 +106,28 @@ class Box(NamedTuple):
     color: str
     stroke: float
     dashed: bool = False
+    fill: str = ""
+    radius: float = 0  # of its corners
+
+
+class Curve(NamedTuple):
+    """A line through points; NaN breaks it. `fill` colours what it encloses."""
+
+    points: np.ndarray  # (N, 2) float
+    color: str
+    stroke: float
+    dashed: bool = False
+    fill: str = ""
+
+
+class Dot(NamedTuple):
+    """A filled circle; x and y are its centre, `edge` the colour of its outline."""
+
+    x: float
+    y: float
+    radius: float
+    color: str
+    edge: str = ""
 
 
 class Text(NamedTuple):
@@ -98,10 +142,13 @@ class Text(NamedTuple):
     bold: bool = False
 
 
+Shape = Picture | Box | Curve | Dot | Text
+
+
 class Panel(NamedTuple):
     """A drawing; what it says to a screen reader; its size."""
 
-    shapes: Sequence[Picture | Box | Text]
+    shapes: Sequence[Shape]
     label: str
     width: int
     height: int
@@ -112,10 +159,13 @@ class Panel(NamedTuple):
 
 def panels_to_html(panels: Sequence[Panel]) -> str:
     """HTML of the panels as SVG drawings, side by side or, where narrow, stacked."""
+    # All as high as the highest, or the others would stand in the middle of the row.
+    height = max(panel.height for panel in panels)
+    drawings = "".join(_svg(panel._replace(height=height)) for panel in panels)
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:6px {GAP}px;background:{PAPER};'
         f"border-radius:6px;padding:{MARGIN}px;line-height:normal;"
-        f'font-family:system-ui,sans-serif">{"".join(map(_svg, panels))}</div>'
+        f'font-family:system-ui,sans-serif">{drawings}</div>'
     )
 
 
@@ -132,8 +182,15 @@ def _svg(panel: Panel) -> str:
     )
 
 
-def _svg_shape(shape: Picture | Box | Text) -> str:
+def _svg_shape(shape: Shape) -> str:
+    if isinstance(shape, Curve):
+        path = "".join(map(_svg_line, _runs(shape.points)))
+        return f'<path d="{path}" {_svg_style(shape)} stroke-linejoin="round"/>'
     x, y = f"{shape.x:.1f}", f"{shape.y:.1f}"
+    if isinstance(shape, Dot):
+        edge = f' stroke="{shape.edge}"' if shape.edge else ""
+        radius = f"{shape.radius:.1f}"
+        return f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{shape.color}"{edge}/>'
     if isinstance(shape, Text):
         anchor = {"left": "start", "center": "middle", "right": "end"}[shape.align]
         weight = "bold" if shape.bold else "normal"
@@ -149,11 +206,41 @@ def _svg_shape(shape: Picture | Box | Text) -> str:
             f'height="{shape.height:.1f}" preserveAspectRatio="none" '
             f'style="image-rendering:pixelated" href="data:image/png;base64,{png}"/>'
         )
+    return f'<path d="{_svg_box(shape)}" {_svg_style(shape)}/>'
+
+
+def _svg_style(shape: Box | Curve) -> str:
     dashes = ' stroke-dasharray="5 3"' if shape.dashed else ""
-    return (  # a path, because SVG draws no rectangle without an area
-        f'<path d="M{x} {y}h{shape.width:.1f}v{shape.height:.1f}h{-shape.width:.1f}z" '
-        f'fill="none" stroke="{shape.color}" stroke-width="{shape.stroke}"{dashes}/>'
+    return (
+        f'fill="{shape.fill or "none"}" stroke="{shape.color}" '
+        f'stroke-width="{shape.stroke}"{dashes}'
     )
+
+
+def _svg_box(box: Box) -> str:
+    """A rectangle's path: SVG's own rectangle is not drawn without an area."""
+    x, y, width, height, r = *box[:4], box.radius
+    if not r:
+        return f"M{x:.1f} {y:.1f}h{width:.1f}v{height:.1f}h{-width:.1f}z"
+    h, v = f"{width - 2 * r:.1f}", f"{height - 2 * r:.1f}"
+    arcs = [f"a{r} {r} 0 0 1 {i} {j}" for i, j in ((r, r), (-r, r), (-r, -r), (r, -r))]
+    return (
+        f"M{x + r:.1f} {y:.1f}h{h}{arcs[0]}v{v}{arcs[1]}h-{h}{arcs[2]}v-{v}{arcs[3]}z"
+    )
+
+
+def _svg_line(points: np.ndarray) -> str:
+    # One format for all: many times faster than one a point.
+    return "M" + ("%.1f %.1f " * len(points) % tuple(points.ravel().tolist())).strip()
+
+
+def _runs(points: np.ndarray) -> list[np.ndarray]:
+    """The unbroken pieces of a line, at least two points each."""
+    points = np.asarray(points, dtype=float)
+    broken = np.isnan(points).any(axis=1)
+    pieces = np.split(points, np.flatnonzero(broken))
+    pieces = [piece[np.isnan(piece).any(axis=1).sum() :] for piece in pieces]
+    return [piece for piece in pieces if len(piece) > 1]
 
 
 def _pixels_to_png(rgb: np.ndarray) -> bytes:
@@ -183,7 +270,7 @@ def panels_to_png(panels: Sequence[Panel]) -> bytes:
     left = MARGIN
     for panel in panels:
         for shape in panel.shapes:
-            _draw_shape(axes, shape._replace(x=left + shape.x, y=MARGIN + shape.y))
+            _draw_shape(axes, _moved(shape, left, MARGIN))
         left += panel.width + GAP
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
     file = io.BytesIO()
@@ -199,9 +286,13 @@ def panels_to_png(panels: Sequence[Panel]) -> bytes:
     return file.getvalue()
 
 
-def _draw_shape(axes, shape: Picture | Box | Text) -> None:
-    from matplotlib.patches import Rectangle
+def _moved(shape: Shape, right: float, down: float) -> Shape:
+    if isinstance(shape, Curve):
+        return shape._replace(points=np.add(shape.points, (right, down)))
+    return shape._replace(x=shape.x + right, y=shape.y + down)
 
+
+def _draw_shape(axes, shape: Shape) -> None:
     if isinstance(shape, Text):
         axes.text(
             shape.x,
@@ -213,21 +304,33 @@ def _draw_shape(axes, shape: Picture | Box | Text) -> None:
             weight="bold" if shape.bold else "normal",
             parse_math=False,
         )
-        return
-    x, y, width, height = shape[:4]
-    if isinstance(shape, Picture):
+    elif isinstance(shape, Picture):
+        x, y, width, height = shape[:4]
         extent = (x, x + width, y + height, y)
         axes.imshow(shape.rgb, extent=extent, interpolation="nearest")
     else:
-        style = "--" if shape.dashed else "-"
-        axes.add_patch(
-            Rectangle(
-                (x, y),
-                width,
-                height,
-                fill=False,
-                edgecolor=shape.color,
-                linewidth=shape.stroke,
-                linestyle=style,
-            )
-        )
+        for patch in _patches(shape):
+            axes.add_patch(patch)
+
+
+def _patches(shape: Box | Curve | Dot) -> list:
+    from matplotlib import patches
+    from matplotlib.path import Path
+
+    if isinstance(shape, Dot):
+        center, edge = (shape.x, shape.y), shape.edge or "none"
+        style = {"facecolor": shape.color, "edgecolor": edge, "linewidth": 1}
+        return [patches.Circle(center, shape.radius, **style)]
+    style = {
+        "facecolor": shape.fill or "none",
+        "edgecolor": shape.color,
+        "linewidth": shape.stroke,
+        "linestyle": "--" if shape.dashed else "-",
+    }
+    if isinstance(shape, Box):
+        if not shape.radius:
+            return [patches.Rectangle(shape[:2], shape.width, shape.height, **style)]
+        style["boxstyle"] = f"round,pad=0,rounding_size={shape.radius}"
+        return [patches.FancyBboxPatch(shape[:2], shape.width, shape.height, **style)]
+    runs = _runs(shape.points)
+    return [patches.PathPatch(Path(r), joinstyle="round", **style) for r in runs]

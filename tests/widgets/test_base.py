@@ -14,10 +14,13 @@ from PIL import Image
 from course_utils.widgets.base import (
     VIEW,
     Box,
+    Curve,
+    Dot,
     Interactive,
     Panel,
     Picture,
     Text,
+    named_slider,
     panels_to_html,
     panels_to_png,
 )
@@ -116,6 +119,67 @@ def test_png_shows_the_shapes_where_the_svg_has_them(panel):
         assert pixels.getpixel((1.5 * (left + 90), 1.5 * (12 + 30))) == (255, 255, 255)
 
 
+GAPPED = np.array([[5, 5], [25, 5], [np.nan, 5], [50, 5], [70, 5], [70, 25], [90, 0]])
+
+
+def test_a_curve_is_broken_at_nan_and_drawn_in_one_path():
+    html = panels_to_html([Panel([Curve(GAPPED, "#000000", 2)], "", 100, 30)])
+    assert 'd="M5.0 5.0 25.0 5.0M50.0 5.0 70.0 5.0 70.0 25.0 90.0 0.0"' in html
+    assert 'fill="none"' in html and "nan" not in html
+
+
+@pytest.mark.parametrize(
+    "points", [np.empty((0, 2)), np.full((3, 2), np.nan), np.array([[1.0, 2.0]])]
+)
+def test_a_curve_without_two_points_draws_nothing(points):
+    panel = Panel([Curve(points, "#000000", 2)], "", 50, 30)
+    assert 'd=""' in panels_to_html([panel])
+    assert (np.asarray(pixels_of([panel])) == 255).all()
+
+
+def test_the_filled_shapes_are_the_same_in_svg_and_png():
+    shapes = [
+        Box(0, 0, 20, 20, "#0000FF", 1, fill="#FF0000"),
+        Box(30, 0, 20, 20, "#0000FF", 1, fill="#FF0000", radius=8),
+        Dot(70, 10, 10, "#00FF00", edge="#000000"),
+        Curve(np.array([[90, 0], [110, 0], [90, 20]]), "none", 0, fill="#0000FF"),
+    ]
+    panel = Panel(shapes, "", 120, 30)
+    html = panels_to_html([panel])
+    assert html.count('fill="#FF0000"') == 2 and html.count("a8 8 0 0 1") == 4
+    assert '<circle cx="70.0" cy="10.0" r="10.0" fill="#00FF00"' in html
+    assert 'd="M90.0 0.0 110.0 0.0 90.0 20.0" fill="#0000FF"' in html
+    pixels = pixels_of([panel])
+
+    def at(x, y):
+        return pixels.getpixel((int(1.5 * (12 + x)), int(1.5 * (12 + y))))
+
+    assert at(10, 10) == at(40, 10) == (255, 0, 0)
+    assert at(2, 2) == (255, 0, 0) and at(30.5, 0.5) == (255, 255, 255)  # the corner
+    assert at(70, 10) == (0, 255, 0) and at(61, 1) == (255, 255, 255)
+    assert at(95, 4) == (0, 0, 255) and at(108, 18) == (255, 255, 255)
+
+
+def pixels_of(panels):
+    return Image.open(io.BytesIO(panels_to_png(panels))).convert("RGB")
+
+
+def test_panels_of_different_heights_are_aligned_at_the_top():
+    html = panels_to_html([Panel([], "", 50, 40), Panel([], "", 50, 70)])
+    assert html.count('viewBox="-3 -3 56 76"') == 2
+
+
+def test_a_slider_and_its_named_box_are_one_number():
+    slider, row = named_slider("Slope a", 1.5, (-4.0, 4.0))
+    box = row.children[0]
+    assert row.children[1] is slider and box.description == "Slope a"
+    assert (box.min, box.max, box.step) == (-4, 4, slider.step)
+    box.value = -9
+    assert slider.value == -4
+    slider.value = 2.5
+    assert box.value == 2.5
+
+
 def test_importing_the_package_loads_no_widget():
     code = (
         "import sys, course_utils.widgets as w;"
@@ -139,6 +203,13 @@ def test_importing_the_package_loads_no_widget():
 def test_drawing_pad_is_the_function_whatever_is_imported_first(first):
     code = f"{first}; from course_utils.widgets import drawing_pad as pad; assert "
     code += "type(pad).__name__ == 'function'"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("first", ["", "import course_utils.widgets.backpropagation;"])
+def test_every_name_is_a_function_also_one_that_a_module_shares(first):
+    code = f"{first}import course_utils.widgets as w;"
+    code += "assert all(type(getattr(w, n)).__name__ == 'function' for n in w.__all__)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

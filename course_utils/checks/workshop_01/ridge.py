@@ -1,0 +1,282 @@
+"""Exercise: a network against ridge regression, on real patients."""
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_utils import data
+from course_utils.checks import exercise
+from course_utils.checks.answers import (
+    Almost,
+    NotYet,
+    Slip,
+    call,
+    expect_callable,
+    tensor,
+)
+from course_utils.locale import _
+
+SEEDS = range(100, 110)  # other cuts than the notebook's own, 0 to 19
+MAX_SECONDS = 20  # for one training: the check makes ten
+
+
+class Run(NamedTuple):
+    """What a cut of the data said: RMSE on its validation part, in units of y.
+
+    own: the model's RMSE on the part that it trained with. spread: deviation of its
+    predictions. level: their mean. apart: RMS distance to ridge's. curved: the part of
+    the spread that no linear function explains.
+    """
+
+    model: float
+    own: float
+    ridge: float
+    mean: float
+    spread: float
+    level: float
+    apart: float
+    curved: float
+
+
+@exercise(
+    "01.beat_ridge",
+    hints=lambda: [
+        _("First a fair start: are x and y standardised, by the x and y that came in?"),
+        _(
+            "266 patients are few: a small hidden layer, `weight_decay`, and fewer "
+            "epochs. To choose them, set some of the patients that came in aside."
+        ),
+        _(
+            "Networks that start from different weights err differently: average the "
+            "predictions of several."
+        ),
+    ],
+)
+def beat_ridge(my_model):
+    expect_callable(my_model)
+    runs = [_run(my_model, seed) for seed in SEEDS]
+    _expect_learning(runs)
+    _expect_own_model(runs)
+    difference = np.array([run.model - run.ridge for run in runs])
+    low, high = _interval(difference)
+    told = _(
+        "RMSE on validation, mean of {n} cuts: yours {model:.1f}, ridge {ridge:.1f}, "
+        "always the mean {mean:.1f}. Yours minus ridge: {difference:+.2f}, interval "
+        "(95%): {low:+.2f} to {high:+.2f}."
+    ).format(
+        n=len(runs),
+        difference=difference.mean(),
+        low=low,
+        high=high,
+        **_averages(runs),
+    )
+    if low > 0:
+        reason = _("Ridge is better, beyond the interval.")
+        average = _averages(runs)
+        if average["own"] < 0.75 * average["model"]:
+            learnt = _(
+                "On the patients that it trained with, yours reaches {own:.1f}: "
+                "overfitting."
+            )
+            reason = f"{reason} {learnt.format(**average)}"
+        failure = Almost if difference.mean() < 1 else NotYet
+        raise failure(f"{told} {reason}")
+    if high < 0:
+        finding = _(
+            "Better than ridge, beyond the interval. The cuts share patients: before "
+            "you celebrate, ask the test part, once."
+        )
+    else:
+        finding = _(
+            "It cannot be told from ridge, and this is a right answer too: with so few "
+            "patients and so much noise, a linear model is hard to beat."
+        )
+    return f"{told} {finding}"
+
+
+def _run(my_model: Callable, seed: int) -> Run:
+    """Train on one cut and measure; the learner's code never gets valid.y or test."""
+    table = data.diabetes(seed)
+    (x, y), valid = table.train, table.valid
+    start = time.perf_counter()
+    with _quiet():
+        predict = call(my_model, x, y, case=_sizes("my_model", x, y))
+        if not callable(predict):
+            reason = _(
+                "my_model must return a function, `predict`, and returns something of "
+                "type {kind}."
+            )
+            raise Slip(reason.format(kind=type(predict).__name__))
+        seconds = time.perf_counter() - start
+        if seconds > MAX_SECONDS:
+            reason = _(
+                "one training took {seconds:.0f} s, and the check makes {n}: with 266 "
+                "patients {most} s are plenty. Take fewer epochs or neurons."
+            )
+            raise Slip(reason.format(seconds=seconds, n=len(SEEDS), most=MAX_SECONDS))
+        y_hat, own = _predict(predict, valid.x), _predict(predict, x)
+        if seed == SEEDS[0]:
+            _expect_patients_apart(predict, valid.x, y_hat)
+    by_ridge = _ridge(x, y, valid.x)
+    return Run(
+        model=_rmse(y_hat, valid.y),
+        own=_rmse(own, y),
+        ridge=_rmse(by_ridge, valid.y),
+        mean=_rmse(y.double().mean(), valid.y),
+        spread=y_hat.std().item(),
+        level=y_hat.mean().item(),
+        apart=_rmse(y_hat, by_ridge),
+        curved=_curvature(valid.x, y_hat),
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing is printed ten times, and NumPy's random numbers begin alike."""
+    state = np.random.get_state()
+    np.random.seed(0)
+    sink = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+            yield
+    finally:
+        np.random.set_state(state)
+
+
+def _sizes(name: str, *tensors: Tensor) -> str:
+    arguments = zip("xy", tensors, strict=False)
+    return f"{name}({', '.join(f'{a} {tuple(t.shape)}' for a, t in arguments)})"
+
+
+def _predict(predict: Callable, x: Tensor) -> Tensor:
+    """The predictions for x, float64 (N, 1); NotYet if they are none."""
+    result = call(predict, x, case=_sizes("predict", x))
+    if isinstance(result, np.ndarray) and result.dtype.kind in "fiu":
+        result = torch.from_numpy(result)
+    y_hat = tensor(result).cpu().double()
+    if y_hat.shape != (len(x), 1):
+        reason = _("predict returns the shape {got}; one column, {wanted}, is meant.")
+        raise NotYet(reason.format(got=tuple(y_hat.shape), wanted=(len(x), 1)))
+    if not y_hat.isfinite().all():
+        reason = _(
+            "predict returns nan or inf: was the learning rate too high, or x not "
+            "standardised?"
+        )
+        raise NotYet(reason)
+    return y_hat
+
+
+def _expect_patients_apart(predict: Callable, x: Tensor, y_hat: Tensor) -> None:
+    """NotYet if the prediction for a patient depends on chance or on the others."""
+    tolerance = 0.01 * y_hat.std() + 0.01
+    if (_predict(predict, x) - y_hat).abs().max() > tolerance:
+        reason = _(
+            "predict gives the same patients other values the second time: is there a "
+            "dropout still on? `model.eval()` switches it off."
+        )
+        raise NotYet(reason)
+    half = len(x) // 2
+    if (_predict(predict, x[:half]) - y_hat[:half]).abs().max() > tolerance:
+        reason = _(
+            "predict gives a patient another value when other patients come along: "
+            "its statistics are those of the training, never of its own x (for batch "
+            "norm, `model.eval()`)."
+        )
+        raise NotYet(reason)
+
+
+def _ridge(x: Tensor, y: Tensor, new: Tensor) -> Tensor:
+    """Ridge's predictions for `new`, float64 (N, 1); alpha chosen inside x and y."""
+    from sklearn.linear_model import RidgeCV  # late: a second to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 25)))
+    ridge.fit(x.double().numpy(), y.double().numpy().ravel())
+    return torch.from_numpy(ridge.predict(new.double().numpy()))[:, None]
+
+
+def _rmse(y_hat: Tensor, y: Tensor) -> float:
+    return ((y_hat - y.double()) ** 2).mean().sqrt().item()
+
+
+def _curvature(x: Tensor, y_hat: Tensor) -> float:
+    """The part of y_hat's deviation that is no linear function of x, 0..1."""
+    columns = (x.double() - x.double().mean(0)) / x.double().std(0)
+    centred = y_hat - y_hat.mean()
+    left = centred - columns @ torch.linalg.lstsq(columns, centred).solution
+    return (left.norm() / centred.norm().clamp(min=1e-12)).item()
+
+
+def _averages(runs: list[Run]) -> dict[str, float]:
+    table = torch.tensor(runs, dtype=torch.float64).mean(0)
+    return dict(zip(Run._fields, table.tolist(), strict=True))
+
+
+def _expect_learning(runs: list[Run]) -> None:
+    """NotYet if the model does no better than the mean of the training part."""
+    average = _averages(runs)
+    hints = [
+        _("Print the loss now and then while it trains: how far does it fall?"),
+        _(
+            "Standardise x, and y as well, by what came in; `predict` brings its "
+            "result back to the units of y."
+        ),
+        _(
+            "In the loss, do both have the shape (N, 1)? A column and a row are "
+            "compared all against all, and the mean wins."
+        ),
+    ]
+    if average["spread"] < 4:  # that of y is 77
+        told = _(
+            "your model says nearly the same of every patient, {level:.0f} (RMSE "
+            "{model:.1f}, ridge {ridge:.1f})."
+        )
+        reason = (
+            _("It only predicts the mean: x makes no difference yet.")
+            if abs(average["level"] - 152) < 15
+            else _("It has not even reached the mean of y, 152, and x makes no "
+                   "difference yet.")
+        )  # fmt: skip
+        raise NotYet(f"{told.format(**average)} {reason}", hints)
+    if average["model"] >= average["mean"]:
+        reason = _(
+            "your RMSE is {model:.1f}, and always saying the mean gets {mean:.1f}. "
+            "Ridge: {ridge:.1f}."
+        )
+        raise NotYet(reason.format(**average), hints)
+
+
+def _expect_own_model(runs: list[Run]) -> None:
+    """NotYet for ridge itself, and for its kin: functions linear in x."""
+    hints = [
+        _("The exercise wants a rival for ridge: a hidden layer with its activation."),
+        _("Two layers without an activation between them are one."),
+    ]
+    if all(run.apart < 0.1 for run in runs):
+        reason = _("this is ridge: its predictions are the same as those of its rival.")
+        raise NotYet(reason, hints)
+    if all(run.curved < 1e-4 for run in runs):
+        reason = _(
+            "your model is linear in x, as ridge is, with other weights ({model:.1f}, "
+            "and ridge {ridge:.1f}). Where is the activation?"
+        )
+        raise NotYet(reason.format(**_averages(runs)), hints)
+
+
+def _interval(difference: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean over the cuts, percentiles of 10,000.
+
+    The cuts share patients, so that it is narrower than the truth: Nadeau, C., Bengio,
+    Y. (2003). Machine Learning 52(3). https://doi.org/10.1023/A:1024068626366
+    """
+    generator = np.random.RandomState(0)
+    drawn = generator.randint(0, len(difference), (10_000, len(difference)))
+    low, high = np.quantile(difference[drawn].mean(1), [0.025, 0.975])
+    return float(low), float(high)

@@ -28,6 +28,7 @@ COLAB = {
     "mlxtend": "0.23.4",
     "numpy": "2.0.2",
     "pooch": "1.8.2",
+    "scikit-learn": "1.6.1",
     "six": "1.17.0",
     "torch": "2.8.0",
     "torchvision": "0.23.0",

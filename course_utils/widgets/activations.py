@@ -14,12 +14,12 @@ from course_utils.widgets.base import (
     PAPER,
     Interactive,
     Panel,
-    named_slider,
+    number,
     panels_to_html,
     panels_to_png,
 )
 from course_utils.widgets.chart import Chart
-from course_utils.widgets.convolution import number
+from course_utils.widgets.controls import dropdown, named_slider
 
 # --- the functions --------------------------------------------------------------------
 
@@ -324,13 +324,7 @@ class ActivationExplorer(Interactive):
     def __init__(self, first: Settings):
         import ipywidgets as w
 
-        self.name = w.Dropdown(
-            options=[(said, name) for name, said in _names().items()],
-            value=first.name,
-            description=_("Activation"),
-            layout=w.Layout(width="320px"),
-            style={"description_width": "120px"},
-        )
+        self.name = dropdown(_("Activation"), _names(), first.name)
         self.slope, a = named_slider(_("Slope a"), first.slope, SLOPES)
         self.shift, b = named_slider(_("Shift b"), first.shift, SHIFTS)
         self.point, z = named_slider(_("Point z"), first.point, REACH)

@@ -62,25 +62,16 @@ class Interactive:
         return data, {**metadata, "image/png": {"alt": self.alt}}
 
 
-def named_slider(
-    name: str, value: float, limits: tuple[float, float], step: float = 0.1
-):
-    """A slider, and a row that holds it beside a box with the same number.
+# --- words --------------------------------------------------------------------------
 
-    A slider's handle has no name for a screen reader; the box has, and it takes the
-    arrow keys and typed numbers where the slider is too fine for a hand.
-    """
-    import ipywidgets as w
 
-    room = w.Layout(flex="1 1 200px", max_width="440px")
-    common = {"value": value, "min": limits[0], "max": limits[1], "step": step}
-    slider = w.FloatSlider(**common, readout=False, layout=room)
-    style = {"description_width": "120px"}
-    box = w.BoundedFloatText(
-        **common, description=name, style=style, layout=w.Layout(width="210px")
-    )
-    w.link((slider, "value"), (box, "value"))
-    return slider, w.Box([box, slider], layout=w.Layout(flex_flow="row wrap"))
+def number(value: float, digits: int = 2) -> str:
+    """A number as people write it: rounded, no needless zeros, a true minus sign."""
+    value = round(float(value), digits) + 0.0  # + 0.0 turns -0.0 into 0.0
+    if abs(value) >= 1e5:
+        return f"{value:.2e}".replace("-", "−")
+    text = f"{value:.{digits}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
 
 
 # --- shapes; lengths in pixels, x to the right, y downwards ---------------------------

@@ -12,15 +12,20 @@ from numpy.typing import ArrayLike
 
 from course_utils.locale import _
 from course_utils.widgets.base import (
+    GRID,
+    INK,
+    MUTED,
     PAPER,
     Box,
     Interactive,
     Panel,
     Picture,
     Text,
+    number,
     panels_to_html,
     panels_to_png,
 )
+from course_utils.widgets.controls import dropdown
 
 PRESETS = {
     "identity": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
@@ -36,7 +41,6 @@ OWN = "own"
 STRIDES, PADDINGS = (1, 2, 3), (0, 1, 2)
 LIMIT = 99  # of a weight: what fits its box
 
-INK, MUTED, GRID = "#1F2328", "#57606A", "#8C959F"
 WINDOW, BORDER = "#D55E00", "#56B4E9"  # orange as in the course's still figures
 NEGATIVE, ZERO, POSITIVE = (118, 42, 131), (247, 247, 247), (27, 120, 55)
 
@@ -163,15 +167,6 @@ def _check_choice(name: str, value: int, choices: tuple[int, ...]) -> None:
 # --- in words -------------------------------------------------------------------------
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number as people write it: rounded, no needless zeros, a true minus sign."""
-    value = round(float(value), digits) + 0.0  # + 0.0 turns -0.0 into 0.0
-    if abs(value) >= 1e5:
-        return f"{value:.2e}".replace("-", "−")
-    text = f"{value:.{digits}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
-
-
 def equation(settings: Settings) -> list[str]:
     """The nine products, one line for each row of the kernel, and last their sum.
 
@@ -242,7 +237,6 @@ def _size_lines(settings: Settings) -> list[str]:
 
 SIDE, TOP, HEIGHT = 212, 40, 272  # of an image, of its upper edge, of a panel: pixels
 CELL, BETWEEN = 33, 22  # of the 3x3 matrices: a cell, and the room for × and =
-LABELS = {"description_width": "90px"}
 LEGIBLE = 7.5  # smallest size of letters
 
 
@@ -436,10 +430,10 @@ class ConvolutionExplorer(Interactive):
 
         self._images, self._busy = images, False
         names = list(images)
-        self.image = _dropdown(_("Image"), names, names[0])
-        self.preset = _dropdown(_("Kernel"), _preset_options(), preset)
-        self.stride = _dropdown(_("Stride"), STRIDES, first.stride)
-        self.padding = _dropdown(_("Padding"), PADDINGS, first.padding)
+        self.image = dropdown(_("Image"), names, names[0])
+        self.preset = dropdown(_("Kernel"), _preset_names(), preset)
+        self.stride = dropdown(_("Stride"), STRIDES, first.stride)
+        self.padding = dropdown(_("Padding"), PADDINGS, first.padding)
         self.kernel = [_weight_box(*item) for item in np.ndenumerate(first.kernel)]
         self.step = w.IntSlider(
             value=first.step,
@@ -468,8 +462,8 @@ class ConvolutionExplorer(Interactive):
             min=1,
             max=self.step.max,
             description=_("Step"),
-            layout=w.Layout(width="180px"),
-            style=LABELS,
+            layout=w.Layout(width="210px"),
+            style={"description_width": "120px"},
         )
         w.link((self.step, "max"), (box, "max"))
         w.link((self.step, "value"), (box, "value"))
@@ -516,29 +510,17 @@ class ConvolutionExplorer(Interactive):
         self.view.value = render_html(settings)
 
 
-def _preset_options() -> list[tuple[str, str]]:
-    return [
-        (_("Identity"), "identity"),
-        (_("Blur"), "blur"),
-        (_("Sobel x: vertical edges"), "sobel_x"),
-        (_("Sobel y: horizontal edges"), "sobel_y"),
-        (_("Laplacian: all edges"), "laplacian"),
-        (_("Sharpen"), "sharpen"),
-        (_("Diagonal cross"), "cross"),
-        (_("Your own"), OWN),
-    ]
-
-
-def _dropdown(description: str, options, value):
-    import ipywidgets as w
-
-    return w.Dropdown(
-        options=options,
-        value=value,
-        description=description,
-        layout=w.Layout(width="300px"),
-        style=LABELS,
-    )
+def _preset_names() -> dict[str, str]:
+    return {
+        "identity": _("Identity"),
+        "blur": _("Blur"),
+        "sobel_x": _("Sobel x: vertical edges"),
+        "sobel_y": _("Sobel y: horizontal edges"),
+        "laplacian": _("Laplacian: all edges"),
+        "sharpen": _("Sharpen"),
+        "cross": _("Diagonal cross"),
+        OWN: _("Your own"),
+    }
 
 
 def _weight_box(place: tuple[int, int], weight: float):

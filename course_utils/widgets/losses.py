@@ -16,12 +16,12 @@ from course_utils.widgets.base import (
     PAPER,
     Interactive,
     Panel,
-    named_slider,
+    number,
     panels_to_html,
     panels_to_png,
 )
 from course_utils.widgets.chart import Chart
-from course_utils.widgets.convolution import number
+from course_utils.widgets.controls import dropdown, named_slider
 
 # --- the losses -----------------------------------------------------------------------
 
@@ -326,15 +326,15 @@ class LossExplorer(Interactive):
     def __init__(self, first: Settings):
         import ipywidgets as w
 
-        names = [(name, loss) for loss, name in _names().items()]
-        self.loss = _dropdown(_("Loss"), names, first.loss)
+        self.loss = dropdown(_("Loss"), _names(), first.loss)
         target = FIRST["mse"].target
         t, t_row = named_slider(_("Target t"), target, TARGETS)
-        classes = [(name, k) for k, name in enumerate(CLASSES)]
         self.targets = {
             "mse": t,
-            "bce": _dropdown(_("Target t"), (0, 1), FIRST["bce"].target),
-            "ce": _dropdown(_("Target class"), classes, FIRST["ce"].target),
+            "bce": dropdown(_("Target t"), (0, 1), FIRST["bce"].target),
+            "ce": dropdown(
+                _("Target class"), dict(enumerate(CLASSES)), FIRST["ce"].target
+            ),
         }
         self._rows = {"mse": [t_row], **{k: [self.targets[k]] for k in ("bce", "ce")}}
         self.z = {loss: [] for loss in LOSSES}
@@ -366,15 +366,3 @@ class LossExplorer(Interactive):
         self.settings = settings
         self._controls.children = self._rows[settings.loss]
         self.view.value = render_html(settings)
-
-
-def _dropdown(description: str, options, value):
-    import ipywidgets as w
-
-    return w.Dropdown(
-        options=options,
-        value=value,
-        description=description,
-        layout=w.Layout(width="320px"),
-        style={"description_width": "120px"},
-    )

@@ -38,17 +38,17 @@ from course_utils.widgets.base import (
     MUTED,
     Interactive,
     Panel,
-    named_slider,
     panels_to_html,
     panels_to_png,
 )
 from course_utils.widgets.chart import Chart
+from course_utils.widgets.controls import dropdown, named_slider
 
 FRAME = 100  # steps of training from one picture to the next
 INTERVAL, FRAMES = 150, 200  # ms a frame; frames until the player stops by itself
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
-WIDTH, HEIGHT = 310, 250  # pixels of a chart
+WIDTH, HEIGHT = 256, 240  # pixels of a chart: three fit JupyterLab beside its files
 LINE = 14 / (HEIGHT - 82)  # a line of words, as a part of the plot area's height
 MOST_DRAWN = 150  # entries of the histories
 EDGE = WHERE[-1]
@@ -144,7 +144,7 @@ def _legend(chart: Chart, limits: tuple[float, float], words: dict[str, str]) ->
     for i, (word, color) in enumerate(words.items()):
         row, column = divmod(i, 2)
         y = high - (high - low) * LINE * (row + 0.5)
-        chart.text(0 if column else -EDGE, y, f" {word}", color, bold=True)
+        chart.text(0.03 if column else -0.97 * EDGE, y, word, color)
 
 
 def _above(value: float) -> float:
@@ -175,12 +175,12 @@ def _loss_panel(settings: Settings, state: State) -> Panel:
         # Counted from the end, so that the newest is always drawn.
         chart.curve(steps[::-1][::every], history[::-1][::every], COLORS[part])
         chart.dots(steps[-1], value, COLORS[part])
-        words[f"{name} {short(value)}"] = COLORS[part]
+        words[f"● {name} {short(value)}"] = COLORS[part]
     if floor:
         words[f"╌ {_('½σ², the noise alone')}"] = CURVE
     for i, (word, color) in enumerate(words.items()):
         y = high * (low / high) ** (LINE * (i + 0.5))
-        chart.text(reach, y, f"{word} ", color, align="right", bold=True)
+        chart.text(0.98 * reach, y, word, color, align="right")
     rule = _("Each step: w(t+1) = w(t) − {lr} ∇L, with all {n} training points.")
     notes = [diverged_words()] if state.diverged else []
     notes.append(rule.format(lr=f"{settings.lr:g}", n=POINTS))
@@ -219,11 +219,11 @@ class ApproximationPlayground(Interactive):
     def __init__(self, settings: Settings, state: State):
         import ipywidgets as w
 
-        self.curve = _dropdown(_("Curve"), curve_names(), settings.curve)
+        self.curve = dropdown(_("Curve"), curve_names(), settings.curve)
         names = activation_names()
-        self.activation = _dropdown(_("Activation"), names, settings.activation)
+        self.activation = dropdown(_("Activation"), names, settings.activation)
         rates = {rate: f"{rate:g}" for rate in sorted({*RATES, settings.lr})}
-        self.lr = _dropdown(_("Learning rate"), rates, settings.lr)
+        self.lr = dropdown(_("Learning rate"), rates, settings.lr, "210px")
         self.hidden, hidden = named_slider(
             _("Neurons"), settings.hidden, (1, MOST_HIDDEN), 1
         )
@@ -303,15 +303,3 @@ class ApproximationPlayground(Interactive):
     def _show(self, settings: Settings, state: State) -> None:
         self.settings, self.state = settings, state
         self.view.value = render_html(settings, state)
-
-
-def _dropdown(description: str, names: dict, value):
-    import ipywidgets as w
-
-    return w.Dropdown(
-        options=[(name, key) for key, name in names.items()],
-        value=value,
-        description=description,
-        layout=w.Layout(width="310px"),
-        style={"description_width": "120px"},
-    )

@@ -716,7 +716,7 @@ def test_a_small_network_gets_an_honest_finding():
     verdict = judge(RIDGE, network(seeds=4))
     assert verdict.status is Status.CORRECT, verdict
     pattern = (
-        r"Correct\. RMSE on validation, mean of 10 cuts: yours 5\d\.\d, ridge 55\.6, "
+        r"Correct\. RMSE on validation, mean of 10 splits: yours 5\d\.\d, ridge 55\.6, "
         r"always the mean 77\.1\. Yours minus ridge: [+-]\d\.\d\d, interval \(95%\): "
         r"[+-]\d\.\d\d to [+-]\d\.\d\d\. (It cannot be told from ridge|Better than)"
     )
@@ -767,13 +767,19 @@ def test_the_numbers_are_those_of_a_computation_by_hand():
     assert [run.model for run in runs] == pytest.approx(mean, rel=1e-5)
 
 
-def test_the_interval_is_that_of_the_mean_of_paired_differences():
+def test_the_interval_is_that_of_the_mean_stretched_for_shared_patients():
     difference = np.random.RandomState(0).normal(1.0, 2.0, 10)
-    low, high = ridge_module._interval(difference)
-    assert low < difference.mean() < high
-    half = 1.96 * difference.std() / np.sqrt(10)
-    assert (high - low) / 2 == pytest.approx(half, rel=0.1)
-    assert ridge_module._interval(np.full(10, 3.0)) == (3.0, 3.0)
+    half = {}
+    for stretch in (1.0, 2.0):
+        low, high = ridge_module._interval(difference, stretch)
+        assert low < difference.mean() < high
+        half[stretch] = (high - low) / 2
+    assert half[1.0] == pytest.approx(1.96 * difference.std() / np.sqrt(10), rel=0.1)
+    assert half[2.0] == pytest.approx(2 * half[1.0])
+    assert ridge_module._interval(np.full(10, 3.0), 2.0) == (3.0, 3.0)
+    table = data.diabetes(100)
+    ratio = len(table.valid.y) / len(table.train.y)
+    assert pytest.approx((1 + 10 * ratio) ** 0.5) == ridge_module.STRETCH
 
 
 def crashes_in_predict(x, y):

@@ -20,7 +20,6 @@ from course_utils.widgets.base import (
     Panel,
     Picture,
     Text,
-    named_slider,
     panels_to_html,
     panels_to_png,
 )
@@ -167,17 +166,6 @@ def pixels_of(panels):
 def test_panels_of_different_heights_are_aligned_at_the_top():
     html = panels_to_html([Panel([], "", 50, 40), Panel([], "", 50, 70)])
     assert html.count('viewBox="-3 -3 56 76"') == 2
-
-
-def test_a_slider_and_its_named_box_are_one_number():
-    slider, row = named_slider("Slope a", 1.5, (-4.0, 4.0))
-    box = row.children[0]
-    assert row.children[1] is slider and box.description == "Slope a"
-    assert (box.min, box.max, box.step) == (-4, 4, slider.step)
-    box.value = -9
-    assert slider.value == -4
-    slider.value = 2.5
-    assert box.value == 2.5
 
 
 def test_importing_the_package_loads_no_widget():

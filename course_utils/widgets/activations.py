@@ -300,7 +300,7 @@ def _zone_note(settings: Settings) -> str:
         return _("No grey zone in sight: here the gradient lives.")
     return _(
         "Grey: here the gradient dies (below {part} of its largest value, {value})."
-    ).format(part="5 %", value=short(settings.steepest))
+    ).format(part="5%", value=short(settings.steepest))
 
 
 # --- the controls ---------------------------------------------------------------------

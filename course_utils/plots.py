@@ -184,12 +184,18 @@ def lines(
         ax.set_yscale("log")
     ends = []
     for (name, values), color in zip(series.items(), CYCLE, strict=False):
-        marker = "o" if len(x) <= 30 else None  # more would hide the line
-        ax.plot(x, values, color=color, marker=marker, markersize=3)
+        # Of many points, markers would hide the line and a broad line its own turns.
+        look = {"marker": "o", "markersize": 3} if len(x) <= 50 else {"linewidth": 1}
+        ax.plot(x, values, color=color, **look)
         ends.append((values[-1], name, color))
     _label_ends(ax, x[-1], ends)
+    low, high = ax.get_ylim()
     if percent:
         ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+    elif log and high < 100 * low:  # 0.04 where matplotlib would write 4 × 10⁻²
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(mpl.ticker.LogLocator(subs=(2, 5)))
+        ax.yaxis.set_minor_formatter("{x:g}")
     ax.set(xlabel=x_label, ylabel=y_label, title=title)
     show(fig, alt)
 

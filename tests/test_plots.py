@@ -101,6 +101,58 @@ def test_line_names_do_not_overlap(shown):
     plt.close(fig)
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """The axes of the figures that plots.show gets, drawn."""
+    axes = []
+
+    def keep(fig, alt):
+        fig.canvas.draw()
+        axes.extend(fig.axes)
+        plt.close(fig)
+
+    monkeypatch.setattr(plots, "show", keep)
+    plots.apply_style()
+    return axes
+
+
+def test_line_names_keep_their_distance_on_a_logarithmic_axis(drawn):
+    series = {"a": [1, 1e-6], "b": [1, 1.1e-6], "c": [1, 1e3]}
+    plots.lines([0, 1], series, x_label="x", y_label="y", alt=ALT, log=True)
+    (ax,) = drawn
+    assert ax.get_yscale() == "log"
+    heights = sorted(ax.transData.transform(t.xy)[1] for t in ax.texts)
+    assert np.diff(heights).min() > 0.05 * ax.bbox.height
+
+
+def test_a_name_pushed_above_the_axes_is_still_drawn():
+    fig, ax = plt.subplots()
+    ax.set_ylim(0, 1)
+    plots._label_ends(ax, 0.5, [(0.99, name, "k") for name in "abc"])
+    inside = [t for t in ax.texts if t.xy[1] <= 1]
+    assert len(inside) < 3, "no name was pushed out: the test shows nothing"
+    renderer = fig.canvas.get_renderer()
+    assert all(text._check_xy(renderer) for text in ax.texts)
+    plt.close(fig)
+
+
+def test_a_narrow_logarithmic_axis_has_plain_numbers(drawn):
+    series = {"a": [0.03, 0.3]}
+    plots.lines([0, 1], series, x_label="x", y_label="y", alt=ALT, log=True)
+    (ax,) = drawn
+    said = [t.get_text() for t in ax.get_yticklabels(which="both")]
+    assert "0.1" in said and "0.05" in said
+
+
+def test_many_points_are_a_thin_line_without_markers(drawn):
+    for n in (10, 200):
+        series = {"a": np.arange(n)}
+        plots.lines(range(n), series, x_label="x", y_label="y", alt=ALT)
+    few, many = (ax.lines[0] for ax in drawn)
+    assert few.get_marker() == "o" and many.get_marker() == "None"
+    assert many.get_linewidth() < few.get_linewidth()
+
+
 def test_train_valid_test_are_told_apart_in_grey():
     def lightness(color):
         red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+NAME = {"description_width": "140px"}  # room for the longest name
 
-def dropdown(name: str, choices: Mapping | Sequence, value, width: str = "320px"):
+
+def dropdown(name: str, choices: Mapping | Sequence, value, width: str = "340px"):
     """A list to choose from. choices: values, or value -> what the list says for it."""
     import ipywidgets as w
 
@@ -14,7 +16,7 @@ def dropdown(name: str, choices: Mapping | Sequence, value, width: str = "320px"
         value=value,
         description=name,
         layout=w.Layout(width=width),
-        style={"description_width": "120px"},
+        style=NAME,
     )
 
 
@@ -23,17 +25,25 @@ def named_slider(
 ):
     """A slider, and a row that holds it beside a box with the same number.
 
-    A slider's handle has no name for a screen reader; the box has, and it takes the
-    arrow keys and typed numbers where the slider is too fine for a hand.
+    step: an int makes both hold whole numbers. A slider's handle has no name for a
+    screen reader; the box has, and it takes the arrow keys and typed numbers where the
+    slider is too fine for a hand.
     """
     import ipywidgets as w
 
+    whole = isinstance(step, int)
     room = w.Layout(flex="1 1 200px", max_width="440px")
     common = {"value": value, "min": limits[0], "max": limits[1], "step": step}
-    slider = w.FloatSlider(**common, readout=False, layout=room)
-    style = {"description_width": "120px"}
-    box = w.BoundedFloatText(
-        **common, description=name, style=style, layout=w.Layout(width="210px")
+    slider = (w.IntSlider if whole else w.FloatSlider)(
+        **common, readout=False, layout=room
     )
-    w.link((slider, "value"), (box, "value"))
+    box = (w.BoundedIntText if whole else w.BoundedFloatText)(
+        **common, description=name, style=NAME, layout=w.Layout(width="230px")
+    )
+    # The browser's slider says 1.0999999999999996 where it stands at 1.1.
+    w.link(
+        (slider, "value"),
+        (box, "value"),
+        transform=(lambda v: round(v, 6), lambda v: v),
+    )
     return slider, w.Box([box, slider], layout=w.Layout(flex_flow="row wrap"))

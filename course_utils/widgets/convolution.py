@@ -25,7 +25,7 @@ from course_utils.widgets.base import (
     panels_to_html,
     panels_to_png,
 )
-from course_utils.widgets.controls import dropdown
+from course_utils.widgets.controls import NAME, dropdown
 
 PRESETS = {
     "identity": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
@@ -462,8 +462,8 @@ class ConvolutionExplorer(Interactive):
             min=1,
             max=self.step.max,
             description=_("Step"),
-            layout=w.Layout(width="210px"),
-            style={"description_width": "120px"},
+            layout=w.Layout(width="230px"),
+            style=NAME,
         )
         w.link((self.step, "max"), (box, "max"))
         w.link((self.step, "value"), (box, "value"))

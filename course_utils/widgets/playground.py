@@ -211,7 +211,7 @@ def approximation_playground(
 class ApproximationPlayground(Interactive):
     """What `approximation_playground` returns; its controls can be set from code too.
 
-    curve, activation, lr: Dropdown. hidden, noise: FloatSlider. play: Play.
+    curve, activation, lr: Dropdown. hidden: IntSlider. noise: FloatSlider. play: Play.
     step, reset, reseed: Button. view: HTML.
     settings, state: the `Settings` and the `State` shown now.
     """
@@ -223,7 +223,7 @@ class ApproximationPlayground(Interactive):
         names = activation_names()
         self.activation = dropdown(_("Activation"), names, settings.activation)
         rates = {rate: f"{rate:g}" for rate in sorted({*RATES, settings.lr})}
-        self.lr = dropdown(_("Learning rate"), rates, settings.lr, "210px")
+        self.lr = dropdown(_("Learning rate"), rates, settings.lr, "230px")
         self.hidden, hidden = named_slider(
             _("Neurons"), settings.hidden, (1, MOST_HIDDEN), 1
         )
@@ -289,7 +289,7 @@ class ApproximationPlayground(Interactive):
     def _changed(self, change) -> None:
         settings = Settings(
             self.curve.value,
-            round(self.hidden.value),
+            self.hidden.value,
             self.activation.value,
             self.lr.value,
             round(self.noise.value, 3),  # a slider says 0.15000000000000002

@@ -20,3 +20,14 @@ def test_a_slider_and_its_named_box_are_one_number():
     assert slider.value == -4
     slider.value = 2.5
     assert box.value == 2.5
+    slider.value = 1.0999999999999996  # as a browser says it
+    assert box.value == 1.1
+
+
+def test_a_whole_step_makes_whole_numbers():
+    slider, row = named_slider("Neurons", 10, (1, 50), 1)
+    box = row.children[0]
+    box.value = 12
+    assert slider.value == 12 and isinstance(slider.value, int)
+    slider.value = 70
+    assert box.value == 50 and isinstance(box.value, int)

@@ -6,6 +6,7 @@ import copy
 import math
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -117,7 +118,9 @@ def call(function: Callable, *args: object, case: str) -> object:
     copies = copy.deepcopy(args)
     failed = _LastFailure()
     try:
-        with failed, np.errstate(all="ignore"):  # nan and inf get a sentence instead
+        with failed, np.errstate(all="ignore"), warnings.catch_warnings():
+            # nan and inf get a sentence instead, and old ways a verdict on the result
+            warnings.simplefilter("ignore", DeprecationWarning)
             result = function(*copies)
     except KeyboardInterrupt:
         raise

@@ -7,17 +7,22 @@ and the open exercise are in test_workshop_01_training.py.
 
 import inspect
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from babel.messages.pofile import read_po
 
 from course_utils import checks
 from course_utils.checks import Status, answers, check, judge
 from course_utils.checks.answers import NotAttempted, NotYet, Slip
+from course_utils.locale import __file__ as locale_module
 from course_utils.locale import set_language
 
+PO = "es/LC_MESSAGES/course_utils.po"
 NAMES = [
     "01.forward",
     "01.activations",
@@ -250,6 +255,8 @@ MISTAKES = {
         "output layer the order": [
             forward(out=lambda h, W2, b2: W2.T @ h + b2),
         ],
+        "subtract the bias b1": [forward(z=lambda x, W1, b1: x @ W1 - b1)],
+        "subtract the bias b2": [forward(out=lambda h, W2, b2: h @ W2 - b2)],
         "bias b1 is missing": [forward(z=lambda x, W1, b1: x @ W1)],
         "bias b2 is missing": [forward(out=lambda h, W2, b2: h @ W2)],
         "Both biases are missing": [
@@ -388,6 +395,9 @@ MISTAKES = {
     },
     "01.logistic_derivative": {
         "the logistic itself": [derivative(lambda h: h)],
+        "two steps": [
+            lambda z: (logistic(z + 1e-5) - logistic(z - 1e-5)) / 1e-5,
+        ],
         "form for tanh": [derivative(lambda h: 1 - h**2)],
         "derivative of tanh:": [lambda z: 1 - np.tanh(z) ** 2],
         "The sign is turned around: the logistic": [
@@ -447,6 +457,14 @@ MISTAKES = {
             lambda t, y: np.sum((t - y) ** 2) / 2,
             lambda t, y: 0.5 * sum((t - y) ** 2),
         ],
+        "after `/ 2`, what follows": [
+            lambda t, y: sum((t - y) ** 2) / 2 * len(t),
+            lambda t, y: np.sum((t - y) ** 2) / 2 * len(t),
+        ],
+        "You double where": [
+            lambda t, y: 2 * np.mean((t - y) ** 2),
+            lambda t, y: np.sum((t - y) ** 2) / len(t) * 2,
+        ],
         "and the half is missing": [lambda t, y: ((t - y) ** 2).sum()],
         "The half counts twice": [
             lambda t, y: np.mean(0.5 * (t - y) ** 2) / 2,
@@ -460,8 +478,8 @@ MISTAKES = {
         "mean difference": [lambda t, y: np.mean(t - y)],
         "average first and square": [lambda t, y: 0.5 * np.mean(t - y) ** 2],
         "`**` comes before": [lambda t, y: 0.5 * np.mean(t - y**2)],
-        "square t and y apart": [lambda t, y: 0.5 * np.mean(t**2 - y**2)],
-        "You add t and y": [lambda t, y: 0.5 * np.mean((t + y) ** 2)],
+        "square `t` and `y` apart": [lambda t, y: 0.5 * np.mean(t**2 - y**2)],
+        "You add `t` and `y`": [lambda t, y: 0.5 * np.mean((t + y) ** 2)],
         "never negative": [lambda t, y: -0.5 * np.mean((t - y) ** 2)],
         "always give 0": [lambda t, y: 1 // 2 * np.mean((t - y) ** 2)],
         "a loss is one number": [
@@ -482,8 +500,17 @@ MISTAKES = {
         ],
         "to base 10": [lambda t, y: -np.mean(np.sum(t * np.log10(y), axis=1))],
         "to base 2": [lambda t, y: -np.mean(np.sum(t * np.log2(y), axis=1))],
-        "t and y swapped": [lambda t, y: -np.mean(np.sum(y * np.log(t), axis=1))],
-        "entropy of y": [lambda t, y: -np.mean(np.sum(y * np.log(y), axis=1))],
+        "You multiply before the logarithm": [
+            lambda t, y: -np.mean(np.sum(np.log(t * y), axis=1)),
+            lambda t, y: -np.sum(np.log(t * y)) / len(t),
+            lambda t, y: -np.sum(np.log(t * y)),
+        ],
+        "You use `1 - y`": [
+            lambda t, y: -np.mean(np.sum(t * np.log(1 - y), axis=1)),
+            lambda t, y: -np.mean(np.sum((1 - t) * np.log(1 - y), axis=1)),
+        ],
+        "`t` and `y` swapped": [lambda t, y: -np.mean(np.sum(y * np.log(t), axis=1))],
+        "entropy of `y`": [lambda t, y: -np.mean(np.sum(y * np.log(y), axis=1))],
         "add up the logarithms of all": [
             lambda t, y: -np.mean(np.sum(np.log(y), axis=1))
         ],
@@ -563,6 +590,20 @@ def wrong_matrix(x, W1, b1, W2, b2, gamma1):
     return h @ W2.T + b2
 
 
+def not_called(x, W1, b1, W2, b2, gamma1):
+    z1 = x @ W1 + b1
+    h = gamma1 * z1
+    return h @ W2 + b2
+
+
+def not_called_either(z):
+    return logistic * (1 - logistic)
+
+
+def method_not_called(t, y):
+    return ((t - y) ** 2).mean / 2
+
+
 def no_setup(z):
     return exec("np.exp(z)", {}, {"z": z})
 
@@ -581,6 +622,11 @@ SLIPS = {
         ("01.activations", activation(tanh=undefined_prefix)),
     ],
     "is `W1` meant?": [("01.forward", misspelt), ("01.forward", lower_case)],
+    "`gamma1` is a function: call it, `gamma1(...)`": [("01.forward", not_called)],
+    "`logistic` is a function: call it": [
+        ("01.logistic_derivative", not_called_either)
+    ],
+    "A method needs its parentheses": [("01.mse", method_not_called)],
     "before it gets a value": [("01.forward", used_too_early)],
     "Run the set-up cell": [("01.logistic_derivative", no_setup)],
     "want one number": [
@@ -667,8 +713,9 @@ def test_shapes_that_do_not_fit_are_told_with_the_line_and_the_shapes():
     assert message == (
         "Not yet: for 3 examples, 3 inputs, 3 hidden neurons and tanh your code stops "
         "at `return h @ W2.T + b2`. In a product of matrices, the columns of the first "
-        "must be as many as the rows of the second, and here they are 3 and 1: look at "
-        "the order. Here: h (3, 3), W2 (3, 1), b2 (1,)."
+        "must be as many as the rows of the second, and here they are 3 and 1: check "
+        "which arrays they are, their order, each `.T`, and whether `@` or `*` is "
+        "meant. Here: h (3, 3), W2 (3, 1), b2 (1,)."
     )
     assert not judge("01.forward", wrong_matrix).slip
 
@@ -678,7 +725,7 @@ def test_shapes_that_do_not_fit_are_told_with_the_line_and_the_shapes():
     [
         (lambda t, y: np.dot(t, y).sum(), "columns of the first"),
         (lambda t, y: t @ y, "columns of the first"),
-        (lambda t, y: t + np.ones(3) + np.ones(2), "(2, 3) and (2,) do not fit"),
+        (lambda t, y: t + np.ones(3) + np.ones(2), "(3, 3) and (2,) do not fit"),
         (lambda t, y: t @ t.sum(), "a single number"),
         (lambda t, y: t.sum(2), "the first is axis 0"),
     ],
@@ -690,11 +737,50 @@ def test_numpys_errors_about_shapes(wrong, part):
     assert not verdict.slip
 
 
+def test_a_product_of_matrices_for_one_place_by_place_is_asked_about():
+    message = judge("01.cross_entropy", lambda t, y: -(t @ np.log(y)).mean()).message
+    assert "each `.T`, and whether `@` or `*` is meant" in message
+
+
 def test_an_error_without_plain_words_is_quoted():
     def answer(t, y):
         raise KeyError("t")
 
     assert "stops with an error: KeyError: 't'" in judge("01.mse", answer).message
+
+
+class Rude(TypeError):
+    """An error that cannot even be told."""
+
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+def test_an_error_that_cannot_be_told_does_not_stop_the_check():
+    def answer(t, y):
+        raise Rude
+
+    assert "your code stops with an error: Rude" in judge("01.mse", answer).message
+
+
+def test_the_variable_y_never_reads_as_the_spanish_for_and():
+    """Where a sentence speaks of y, it stands between backticks, like the others."""
+    with (Path(locale_module).parent / PO).open("rb") as file:
+        pairs = [(m.id, m.string) for m in read_po(file) if m.id]
+    spoken = [
+        (english, spanish)
+        for english, spanish in pairs
+        if re.search(r"`(t|y|y_hat)`", english)
+    ]
+    assert len(spoken) > 20
+    for english, spanish in spoken:
+        for text in (english, spanish):
+            assert not re.search(r"(?<![`\w])(t|y_hat|x)(?![`\w])", text), text
+        assert not re.search(r"\by y\b|\bx e y\b|: y |\bde y\b", spanish), spanish
+    said = {english for english, _spanish in spoken}
+    for name in [*NAMES[4:], "01.r2"]:
+        for hint in checks._exercises[name].hints():
+            assert hint in said or not re.search(r"(?<!`)\by\b", hint), hint
 
 
 def test_a_line_is_not_quoted_where_it_would_not_help():

@@ -235,6 +235,17 @@ def test_a_right_answer_is_correct_and_gets_something_to_try(name, answer):
 
 
 # ---- typical mistakes --------------------------------------------------------------
+def with_half_the_distance(*case):
+    return [2 * gradient for gradient in by_small_steps(*case)]
+
+
+def by_numpy(parameters, lr):
+    with torch.no_grad():
+        for p in parameters:
+            p -= lr * p.grad.numpy()
+            p.grad = None
+
+
 def no_step(parameters, lr):
     for p in parameters:
         p = p - lr * p.grad
@@ -351,6 +362,11 @@ MISTAKES = {
             filled(BACK, dW2="h.T @ delta2 / len(x)"),
             filled(BACK, dW1="x.T @ delta1 / len(x)"),
         ],
+        "You use W1: a weight's gradient": [
+            filled(BACK, dW1="W1.T @ delta1"),
+            filled(BACK, dW1="W1 @ delta1"),
+        ],
+        "two steps": [with_half_the_distance],
         "as many times too large": [filled(BACK, delta2="y_hat - y")],
         "sign is turned around: a gradient": [
             filled(BACK, delta2="(y - y_hat) / len(x)"),
@@ -411,6 +427,7 @@ MISTAKES = {
         ],
         "only the sign": [filled(SGD, "lr * p.grad.sign()")],
         "gradient's length": [filled(SGD, "lr * p.grad / p.grad.norm()")],
+        "It is not needed: `p.grad` is a tensor": [by_numpy],
         "makes a new tensor": [no_step, list_changed],
         "cleared before the step": [cleared_first],
         "Only some parameters": [only_the_first, only_the_last],
@@ -433,9 +450,12 @@ MISTAKES = {
                 "torch.cat([train, valid]).std(0)",
             )
         ],
-        "It comes back as it was": [
+        "`valid` comes out unchanged": [
             train_changed_first,
             lambda *parts: [each_by_its_own(*parts)[0], *parts[1:]],
+        ],
+        "`test` comes out unchanged": [
+            lambda *parts: [*filled(SCALE)(*parts)[:2], parts[2]],
         ],
         "one mean for the whole table": [filled(SCALE, "train.mean()", "train.std()")],
         "patient by patient": [
@@ -468,13 +488,13 @@ MISTAKES = {
         "That is the correlation": [
             filled(R2, "torch.corrcoef(torch.cat([y, y_hat], 1).T)[0, 1]")
         ],
-        "spread of y_hat: it is": [
+        "spread of `y_hat`: it is": [
             filled(R2, f"1 - {SS_RES} / ((y_hat - y_hat.mean()) ** 2).sum()")
         ],
-        "is that of y_hat: y has": [
+        "is that of `y_hat`: `y` has": [
             filled(R2, f"1 - {SS_RES} / ((y - y_hat.mean()) ** 2).sum()")
         ],
-        "both are those of y": [
+        "both are those of `y`": [
             filled(R2, f"1 - {SS_RES} / ((y_hat - y.mean()) ** 2).sum()")
         ],
         "compares the spreads": [
@@ -488,7 +508,7 @@ MISTAKES = {
         "That is the mean squared": [filled(R2, "((y - y_hat) ** 2).mean()")],
         "root mean squared": [filled(R2, "((y - y_hat) ** 2).mean().sqrt()")],
         "first sum alone": [filled(R2, SS_RES)],
-        "spread of y is missing": [filled(R2, f"1 - {SS_RES}")],
+        "spread of `y` is missing": [filled(R2, f"1 - {SS_RES}")],
         "`var` divides by N - 1": [
             filled(R2, "1 - ((y - y_hat) ** 2).mean() / y.var()")
         ],
@@ -497,13 +517,16 @@ MISTAKES = {
             filled(R2, f"1 - ((y - y_hat) ** 2).mean() / {SS_TOT}"),
             filled(R2, f"1 - {SS_RES} / ((y - y.mean()) ** 2).mean()"),
         ],
-        "a root too many": [filled(R2, f"1 - ({SS_RES} / {SS_TOT}).sqrt()")],
+        "a root too many": [
+            filled(R2, f"1 - ({SS_RES} / {SS_TOT}).sqrt()"),
+            filled(R2, f"(1 - {SS_RES} / {SS_TOT}).sqrt()"),
+        ],
         "upside down": [filled(R2, f"1 - {SS_TOT} / {SS_RES}")],
         "never above 1": [filled(R2, f"1 + {SS_RES} / {SS_TOT}")],
         "turned around: a perfect": [filled(R2, f"{SS_RES} / {SS_TOT} - 1")],
         "That is a percentage": [filled(R2, f"100 * (1 - {SS_RES} / {SS_TOT})")],
         "You stop at 0": [filled(R2, f"max(0, 1 - {SS_RES} / {SS_TOT})")],
-        "takes y around 0": [filled(R2, f"1 - {SS_RES} / (y ** 2).sum()")],
+        "takes `y` around 0": [filled(R2, f"1 - {SS_RES} / (y ** 2).sum()")],
         "You add distances": [
             filled(R2, "1 - (y - y_hat).abs().sum() / (y - y.mean()).abs().sum()")
         ],
@@ -514,15 +537,11 @@ MISTAKES = {
         "add first and square": [
             filled(R2, f"1 - (y - y_hat).sum() ** 2 / {SS_TOT}")
         ],
-        "written `**`": [
-            written("def r2(y, y_hat):\n    return 1 - int(y_hat.sum()) ^ 2\n"),
-            filled(R2, "1 - ((y - y_hat) ^ 2).sum() / ((y - y.mean()) ^ 2).sum()"),
-        ],
     },
 }  # fmt: skip
 SLIPS = {
     BACK: {
-        "here they are 1 and 3: look at the order": [
+        "here they are 1 and 3: check which arrays they are": [
             filled(BACK, delta1="delta2 @ W2 * (1 - h**2)"),
             filled(BACK, delta1="delta2 @ W1.T * (1 - h**2)"),
         ],
@@ -542,13 +561,25 @@ SLIPS = {
         "only inside `with torch.no_grad():`": [without_no_grad],
         "already gone": [gone_first],
         "`p.grad` holds a tensor": [filled(SGD, "lr * p.grad", "0")],
-        "stops with an error: NameError": [filled(SGD, "learning_rate * p.grad")],
+        "no `learning_rate` here: look": [filled(SGD, "learning_rate * p.grad")],
+        "no `alpha` here: look at the names": [filled(SGD, "alpha * p.grad")],
+        "no `loss` here: look": [filled(SGD, "lr * loss")],
+        "A tensor is no function": [filled(SGD, "lr * p.grad()")],
+        "A tensor has no `gradient`": [filled(SGD, "lr * p.gradient")],
+        "together have no `grad`": [filled(SGD, "lr * parameters.grad")],
         "needs the function itself": [None],
     },
     SCALE: {
-        "use their own `mean` and `std`": [
-            filled(SCALE, "np.mean(train, axis=0)"),
+        "use their own `mean`, not": [filled(SCALE, "np.mean(train, axis=0)")],
+        "use their own `std`, not": [
             filled(SCALE, "train.mean(0)", "np.std(train, axis=0)"),
+        ],
+        "A tensor has no `x`": [filled(SCALE, "train.x.mean(0)")],
+        "with several things together": [
+            filled(SCALE, *TRAIN, "((train, valid, test) - mean) / std"),
+        ],
+        "do not stack": [
+            filled(SCALE, *TRAIN, "torch.stack([train, valid, test])"),
         ],
         "need one number for each column": [
             filled(SCALE, "train.mean(1)", "train.std(1)"),
@@ -558,7 +589,7 @@ SLIPS = {
             filled(SCALE, "0", "1", "train"),
             filled(SCALE, "0", "1", "(train, valid)"),
         ],
-        "NameError: name 'men' is not defined": [
+        "no `men` here: is `mean` meant": [
             scaled_by(TRAIN, "({} - men) / std"),
         ],
         "in `valid`, your function returns something of type str": [
@@ -570,11 +601,36 @@ SLIPS = {
         "type str": [filled(R2, "str(1)")],
         "needs its parentheses": [filled(R2, f"1 - {SS_RES} / (y - y.mean).norm()")],
         "`return` missing": [filled(R2, "None")],
-        "shapes cannot be multiplied": [filled(R2, "1 - y @ y_hat")],
+        "whether `@` or `*` is meant": [filled(R2, "1 - y @ y_hat")],
+        "use their own `sum`, not": [filled(R2, "1 - np.sum((y - y_hat) ** 2)")],
+        "use their own `mean`, not": [filled(R2, "1 - np.mean((y - y_hat) ** 2)")],
+        "written `**`": [
+            filled(R2, "1 - ((y - y_hat) ^ 2).sum() / ((y - y.mean()) ^ 2).sum()"),
+        ],
+        "no `prediction` here: look": [filled(R2, "1 - (y - prediction).sum()")],
+        "is `y_hat` meant": [filled(R2, "1 - (y - yhat).sum()")],
+        "`mean` belongs to the tensors": [filled(R2, "1 - mean(y - y_hat)")],
+        "want a tensor of one number": [filled(R2, "1 - (y - y_hat).item()")],
+        "wants a tensor, and": [filled(R2, "torch.sqrt(2.0)")],
     },
 }  # fmt: skip
 TABLE = {name: {**MISTAKES[name], **SLIPS[name]} for name in MISTAKES}
 WRONG = [(n, part, a) for n, t in TABLE.items() for part, all in t.items() for a in all]
+
+
+TENSOR_SLIPS = [(n, part, a) for n, part, a in WRONG if part in SLIPS[n] and n != BACK]
+
+
+@pytest.mark.parametrize(("name", "part", "answer"), TENSOR_SLIPS)
+def test_no_error_of_pytorchs_is_quoted_in_english(name, part, answer, recwarn):
+    for lang in ("en", "es"):
+        set_language(lang)
+        verdict = judge(name, answer)
+        assert "Error" not in verdict.message, verdict.message
+        shapes = ("each column", "one number and", "`@` or `*`")
+        assert verdict.slip or any(told in part for told in shapes)
+    assert part not in verdict.message or part == "type str"
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize(("name", "part", "answer"), WRONG)
@@ -600,6 +656,11 @@ def test_no_sentence_shows_the_solution(name, answer):
     told = judge(name, answer).message.replace("N - 1", "")
     for text in [told, *checks._exercises[name].hints()]:
         assert not [part for part in solutions if part in text], text
+
+
+def test_a_power_that_python_can_compute_is_told_too():
+    answer = written("def r2(y, y_hat):\n    return 1 - int(y_hat.sum()) ^ 2\n")
+    assert "In Python a power is written `**`" in judge(R2, answer).message
 
 
 def test_an_unnamed_mistake_says_where_it_differs():
@@ -637,7 +698,85 @@ def test_an_untouched_stub_is_not_attempted(name):
     assert checks._exercises[name].blanks == blanks
 
 
-@pytest.mark.parametrize("name", [BACK, SGD, SCALE])
+def test_no_warning_of_numpys_is_shown(recwarn):
+    for name, answer in [
+        (SGD, by_numpy),
+        (SCALE, filled(SCALE, "np.mean(train, axis=0)")),
+        (R2, filled(R2, "1 - np.square(y - y_hat).sum() / np.square(y).sum()")),
+    ]:
+        judge(name, answer)
+    assert not recwarn.list
+
+
+def test_backward_filled_in_part_says_which_arrays_are_right(shown):
+    right, rest = BLANK.findall(STUBS[BACK]), ["..."] * 5
+    for lines, told in [
+        (right[:1], "there is still a `...` to fill in. Right so far: `dW2`."),
+        (right[:3], "there is still a `...` to fill in. Right so far: `dW2`, `db2`."),
+        ([*right[:4]], "to fill in. Right so far: `dW2`, `db2`, `dW1`."),
+        ([right[0], "delta2"], "add up over the examples. Right so far: `dW2`."),
+        (["x.T @ delta2"], "what enters the output layer is `h`."),
+        (["...", right[1]], "to fill in. Right so far: `db2`."),
+    ]:
+        check(BACK, filled(BACK, *lines, *rest[len(lines) :]))
+        assert str(shown[-1]).startswith("Not yet: ")
+        assert str(shown[-1]).endswith(told), shown[-1]
+        assert shown[-1].slip
+    check(BACK, filled(BACK, "...", "...", right[2], "...", "..."))
+    assert str(shown[-1]) == "Not yet: there is still a `...` to fill in."
+
+
+def hints_after(shown, name, *answers):
+    """The hints that are offered for these failures, each the only ones."""
+    offered = []
+    for answer in answers:
+        checks._failures.clear()
+        some = []
+        for _time in range(4):
+            check(name, answer)
+            some.append(shown[-1].hint.partition(": ")[2])
+        offered.append([hint for hint in dict.fromkeys(some) if hint])
+    return offered
+
+
+def test_the_hints_of_backward_are_those_of_the_array(shown):
+    shapes, weights, delta1 = checks._exercises[BACK].hints()
+    assert hints_after(
+        shown,
+        BACK,
+        filled(BACK, dW2="h @ delta2"),
+        filled(BACK, db2="delta2"),
+        filled(BACK, delta1="delta2 @ W2.T"),
+        filled(BACK, dW1="x @ delta1"),
+        filled(BACK, db1="delta1"),
+        filled(BACK, dW2="h @ delta2.T"),
+        returning(BACK, "dW2, db2, dW1, db1"),
+    ) == [
+        [shapes, weights],
+        [shapes, weights],
+        [shapes, delta1],
+        [shapes, weights],
+        [shapes, weights],
+        [shapes],
+        [],
+    ]
+
+
+def test_the_hints_of_sgd_step_are_those_of_its_half(shown):
+    downhill, step, clear = checks._exercises[SGD].hints()
+    assert hints_after(
+        shown,
+        SGD,
+        filled(SGD, "-lr * p.grad"),
+        filled(SGD, "p.grad"),
+        no_step,
+        cleared_first,
+        filled(SGD, "lr * p.grad", "p.grad"),
+        by_numpy,
+    ) == [[downhill, step]] * 3 + [[clear]] * 2 + [[]]
+
+
+@pytest.mark.parametrize("name", [SGD, SCALE])
 def test_a_stub_filled_in_part_asks_for_the_rest(name, shown):
     right = BLANK.findall(STUBS[name])
     for n in range(1, len(right)):
@@ -782,6 +921,27 @@ def test_the_interval_is_that_of_the_mean_stretched_for_shared_patients():
     assert pytest.approx((1 + 10 * ratio) ** 0.5) == ridge_module.STRETCH
 
 
+def relu_on_raw_x(x, y):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 1))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _step in range(200):
+        optimizer.zero_grad()
+        F.mse_loss(net(x), y).backward()
+        optimizer.step()
+    return net
+
+
+def rescaled(level, spread):
+    """A good model, but for its result, which has another mean and deviation."""
+
+    def my_model(x, y):
+        predict = network(seeds=2)(x, y)
+        return lambda x: (predict(x) - 152) / 77 * spread + level
+
+    return my_model
+
+
 def crashes_in_predict(x, y):
     return lambda x: x @ x
 
@@ -810,10 +970,16 @@ def prints_and_raises(x, y):
 
 RIVALS = {
     "this is ridge: its predictions": ridge_itself,
-    "linear in x, as ridge is": least_squares,
-    "linear in x, as ridge is, with": network(activation=nn.Identity),
+    "linear in `x`, as ridge does": least_squares,
+    "linear in `x`, as ridge does, with": network(activation=nn.Identity),
+    "every ReLU always on or always off because": relu_on_raw_x,
     "It only predicts the mean": mean_of_train,
-    "It has not even reached the mean of y": network(scale_y=False),
+    "It has not even reached the mean of `y`": lambda x, y: lambda x: x[:, :1] * 0 + 5,
+    "(correlation with `y` 0.6": network(scale_y=False),
+    "on another scale: around 0, with a spread of 0.": rescaled(0, 1),
+    "on another scale: around -3, with a spread of 5": rescaled(0, 77),
+    "on another scale: around 152, with a spread of 0.": rescaled(152, 1),
+    "Has your model already seen": cheat(1),
     "always saying the mean gets 77.1": cheat(-0.6),
     "the shape (88,); one column, (88, 1)": lambda x, y: lambda x: x[:, 0],
     "predict returns nan or inf": lambda x, y: lambda x: x[:, :1] / 0,
@@ -934,4 +1100,13 @@ def test_hints_for_a_model_that_learns_nothing_are_others(shown):
     assert hints[0].startswith("Hint 1 of 3: Print the loss")
     assert hints[1].startswith("Hint 1 of 2: The exercise wants a rival")
     assert hints[2].startswith("Hint 1 of 3: First a fair start")
-    assert hints[3].startswith("Hint 2 of 3: Standardise x, and y")
+    assert hints[3].startswith("Hint 2 of 3: Standardise `x`, and")
+
+
+def test_the_hints_of_the_open_exercise_fit_the_failure(shown):
+    falls, units, shapes = hints_after(shown, RIDGE, mean_of_train)[0]
+    assert "(N, 1)" in shapes
+    offered = hints_after(shown, RIDGE, rescaled(0, 77), cheat(-0.6), with_dropout)
+    assert offered == [[units, falls], [falls, units], []]
+    linear, known = hints_after(shown, RIDGE, least_squares, cheat(1))
+    assert "standardise" in linear[1] and len(known) == 1

@@ -10,6 +10,10 @@ import torch
 from course_utils.checks import exercise
 from course_utils.checks.answers import (
     Almost,
+    NotAttempted,
+    NotYet,
+    Partly,
+    Slip,
     Stopped,
     array,
     call,
@@ -24,54 +28,100 @@ from course_utils.locale import _
 NAMES = ("dW1", "db1", "dW2", "db2")
 
 
-@exercise(
-    "01.backward",
-    hints=lambda: [
-        _(
+class OtherOrder(Almost, Slip):
+    """Right but for the order, which its sentence tells: no hint is needed."""
+
+
+def _hints() -> dict[str, str]:
+    return {
+        "shapes": _(
             "Follow the shapes: a gradient has the shape of what it belongs to, and "
             "delta1 that of `h`, one row for each example."
         ),
-        _(
+        "weights": _(
             "A weight's gradient: what enters by it times the delta where it arrives, "
             "added up over the examples. A bias is a weight whose input is always 1."
         ),
-        _(
+        "delta1": _(
             "delta1: bring delta2 back through W2, and multiply place by place by the "
             "derivative of tanh, which is written with `h` alone."
         ),
-    ],
-    blanks=5,
-)
+    }
+
+
+@exercise("01.backward", hints=lambda: list(_hints().values()), blanks=5)
 def backward(answer):
     expect_callable(answer)
     # Square at first, so that a forgotten `.T` gives numbers: a wrong number can be
     # told by its name, where an error would hide it.
     square, others = [(3, 3, 3), (2, 2, 2)], [(5, 2, 4), (1, 4, 3)]
     for cases in [_cases(square), _cases(others)]:
-        for case in cases:
-            _expect_order(_run(answer, case), _by_autograd(*case))
-        for name, mistakes in _mistakes().items():  # in the order of the computation
-            compare(
-                answer,
-                cases,
-                lambda *case, name=name: _by_autograd(*case)[name],
-                [(_of_forward(f), text) for f, text in mistakes],
-                read=part(name, NAMES, _bias if name == "db2" else array),
-                describe=lambda *case, name=name: _("{name} with {sizes}").format(
-                    name=f"`{name}`", sizes=_sizes(*case)
-                ),
-            )
+        results = [_run(answer, case) for case in cases]
+        for case, result in zip(cases, results, strict=True):
+            _expect_order(result, _by_autograd(*case))
+        blank = _blank(results[0])
+        right = []
+        for name in [name for name in _mistakes() if name not in blank]:
+            try:  # in the order of the computation
+                _judge_one(name, answer, cases)
+            except NotYet as failure:
+                if blank:
+                    raise Partly(f"{failure} {_so_far(right)}".rstrip()) from None
+                failure.hints = _hints_for(name, results[0], cases[0])
+                raise
+            right.append(name)
+    if right and blank:
+        told = _("there is still a `...` to fill in.")
+        raise Partly(f"{told} {_so_far(right)}")
+    if blank:
+        raise NotAttempted
     return _(
         "Try it the slow way: add 1e-5 to one weight. Does the loss change as your "
         "gradient says?"
     )
 
 
+def _judge_one(name: str, answer: Callable, cases: list[tuple]) -> None:
+    compare(
+        answer,
+        cases,
+        lambda *case: _by_autograd(*case)[name],
+        [(_of_forward(f), text) for f, text in _mistakes()[name]],
+        read=part(name, NAMES, _bias if name == "db2" else array),
+        describe=lambda *case: _("{name} with {sizes}").format(
+            name=f"`{name}`", sizes=_sizes(*case)
+        ),
+    )
+
+
+def _blank(result: object) -> list[str]:
+    """The arrays that still are `...`."""
+    if not isinstance(result, tuple | list) or len(result) != len(NAMES):
+        return []
+    return [name for name, p in zip(NAMES, result, strict=True) if p is ...]
+
+
+def _so_far(right: list[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in right)
+    return _("Right so far: {names}.").format(names=names) if right else ""
+
+
+def _hints_for(name: str, result: object, case: tuple) -> tuple[str, ...]:
+    """The hints for a wrong `name`; db1 tells whether delta1 is the wrong part."""
+    kinds = ["shapes", "weights"]
+    db1 = result[NAMES.index("db1")]
+    if name == "dW1" and not same(db1, _by_autograd(*case)["db1"]):
+        kinds = ["shapes", "delta1"]
+    return tuple(_hints()[kind] for kind in kinds)
+
+
 def _run(answer: Callable, case: tuple) -> object:
     try:
         return call(answer, *case, case=_sizes(*case))
     except Stopped as stopped:
-        raise plain_stop(stopped) or stopped from None
+        failure = plain_stop(stopped) or stopped
+        failure.hints = (_hints()["shapes"],)
+        raise failure from None
 
 
 def _cases(sizes: list[tuple[int, int, int]]) -> list[tuple]:
@@ -118,7 +168,7 @@ def _expect_order(got: object, wanted: dict[str, np.ndarray]) -> None:
             for g, name in zip(got, order, strict=True)
         ):
             reason = _("the four are right, and in another order: return {names}.")
-            raise Almost(reason.format(names=f"`{', '.join(NAMES)}`"))
+            raise OtherOrder(reason.format(names=f"`{', '.join(NAMES)}`"))
 
 
 def _of_forward(formula: Callable) -> Callable:
@@ -147,8 +197,13 @@ def _mistakes() -> dict[str, list]:
     everything = _("You add everything up: each hidden neuron has its own bias.")
     sign = _("The sign is turned around: a gradient points to where the loss grows.")
 
+    inner = _("You use W1: a weight's gradient is made of its input, which is x.")
+    double = _("It is twice too large. If you take differences: from w - eps to "
+               "w + eps there are two steps.")  # fmt: skip
+
     def shared(name: str) -> list:
         return [
+            (lambda v: 2 * _right(v)[name], double),
             (lambda v: -_right(v)[name], sign),
             (lambda v: _right(v)[name] / len(v.x), again),
         ]
@@ -216,10 +271,9 @@ def _mistakes() -> dict[str, list]:
                 lambda v: v.x.T @ v.delta2,
                 _("You use delta2: the delta of the hidden layer is delta1."),
             ),
-            (
-                lambda v: v.W1 @ v.delta1.T,
-                _("You use W1: a weight's gradient is made of its input, which is x."),
-            ),
+            (lambda v: v.W1 @ v.delta1.T, inner),
+            (lambda v: v.W1 @ v.delta1, inner),
+            (lambda v: v.W1.T @ v.delta1, inner),
             *shared("dW1"),
         ],
         "db1": [

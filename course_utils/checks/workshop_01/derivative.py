@@ -41,6 +41,11 @@ def logistic_derivative(answer):
             _("That is the logistic itself: its slope is asked for."),
         ),
         (
+            lambda z: 2 * right(z),
+            _("It is twice too large. If you take differences: from z - eps to z + eps "
+              "there are two steps."),
+        ),
+        (
             of_value(lambda h: 1 - h**2),
             _("That is the derivative's form for tanh: the logistic has another."),
         ),

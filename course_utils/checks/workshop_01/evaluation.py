@@ -7,25 +7,20 @@ import torch
 from torch import Tensor
 
 from course_utils.checks import exercise
-from course_utils.checks.answers import (
-    Slip,
-    Stopped,
-    compare,
-    error_text,
-    number,
-    same,
-)
+from course_utils.checks.answers import compare, number, same
 from course_utils.checks.source import uses_operator
+from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
 from course_utils.locale import _
 
 
 @exercise(
     "01.r2",
     hints=lambda: [
-        _("Which part of the spread of y do the predictions leave unexplained?"),
+        _("Which part of the spread of `y` do the predictions leave unexplained?"),
         _(
-            "Two sums of squares: how far the predictions are from y, and how far y is "
-            "from its own mean. The second is what always saying the mean would get."
+            "Two sums of squares: how far the predictions are from `y`, and how far "
+            "`y` is from its own mean. The second is what always saying the mean "
+            "would get."
         ),
         _(
             "Their quotient is what is left unexplained: 0 is perfect, 1 is no better "
@@ -56,9 +51,11 @@ def r2(answer):
             else f"y {tuple(y.shape)}, y_hat {tuple(y_hat.shape)}"
         ),
         agree=_close,
-        stop=_named_stop,
+        stop=plain_tensor_stop,
     )
-    return _("Try it with y_hat = 2 * y: can R2 be below 0? And what would that mean?")
+    return _(
+        "Try it with `y_hat = 2 * y`: can R2 be below 0? And what would that mean?"
+    )
 
 
 def _column(*values: float) -> Tensor:
@@ -115,21 +112,22 @@ def _mistakes() -> list[tuple[Callable, str]]:
         ),
         (
             lambda y, p: 1 - residual(y, p) / total(p),
-            _("The second sum measures the spread of y_hat: it is that of y, which "
-              "does not depend on the model."),
+            _("The second sum measures the spread of `y_hat`: it is that of `y`, "
+              "which does not depend on the model."),
         ),
         (
             lambda y, p: 1 - residual(y, p) / residual(y, p.mean()),
-            _("The mean in the second sum is that of y_hat: y has its own."),
+            _("The mean in the second sum is that of `y_hat`: `y` has its own."),
         ),
         (
             lambda y, p: 1 - residual(y, p) / residual(p, y.mean()),
-            _("The second sum takes y_hat around the mean of y: both are those of y."),
+            _("The second sum takes `y_hat` around the mean of `y`: both are those "
+              "of `y`."),
         ),
         (
             lambda y, p: total(p) / total(y),
-            _("That compares the spreads only: predictions may vary as much as y and "
-              "be wrong."),
+            _("That compares the spreads only: predictions may vary as much as `y` "
+              "and be wrong."),
         ),
         (
             lambda y, p: residual(p, y.mean()) / total(y),
@@ -137,8 +135,8 @@ def _mistakes() -> list[tuple[Callable, str]]:
         ),
         (
             lambda y, p: (total(p) / total(y)) ** 0.5,
-            _("That is a quotient of deviations: predictions may vary as much as y and "
-              "be wrong."),
+            _("That is a quotient of deviations: predictions may vary as much as "
+              "`y` and be wrong."),
         ),
         (
             lambda y, p: residual(y, p) / len(y),
@@ -149,10 +147,11 @@ def _mistakes() -> list[tuple[Callable, str]]:
             _("That is the root mean squared error: compare it with what the mean "
               "gets."),
         ),
-        (residual, _("That is the first sum alone: compare it with the spread of y.")),
+        (residual, _("That is the first sum alone: compare it with the spread of "
+                     "`y`.")),
         (
             lambda y, p: 1 - residual(y, p),
-            _("The spread of y is missing: divide by it."),
+            _("The spread of `y` is missing: divide by it."),
         ),
         (
             lambda y, p: 1 - residual(y, p) / len(y) / y.var().item(),
@@ -172,6 +171,10 @@ def _mistakes() -> list[tuple[Callable, str]]:
         ),
         (
             lambda y, p: 1 - (residual(y, p) / total(y)) ** 0.5,
+            _("There is a root too many: R2 compares squares."),
+        ),
+        (
+            lambda y, p: max(_by_loop(y, p), 0) ** 0.5,
             _("There is a root too many: R2 compares squares."),
         ),
         (
@@ -196,7 +199,7 @@ def _mistakes() -> list[tuple[Callable, str]]:
         ),
         (
             lambda y, p: 1 - residual(y, p) / residual(y, 0),
-            _("The second sum takes y around 0: around its mean is meant."),
+            _("The second sum takes `y` around 0: around its mean is meant."),
         ),
         (
             lambda y, p: (
@@ -214,13 +217,3 @@ def _mistakes() -> list[tuple[Callable, str]]:
             _("You add first and square afterwards: each error has its own square."),
         ),
     ]  # fmt: skip
-
-
-def _named_stop(stopped: Stopped) -> Slip | None:
-    """What to say of an error in r2, if a method was left without parentheses."""
-    text = error_text(stopped.error)
-    if isinstance(stopped.error, TypeError) and "builtin_function_or_method" in text:
-        told = _("for {case} your code stops.").format(case=stopped.case)
-        reason = _("A method needs its parentheses, as in `y.mean()`.")
-        return Slip(f"{told} {reason}")
-    return None

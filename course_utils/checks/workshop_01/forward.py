@@ -35,6 +35,7 @@ def forward(answer):
 
     always = _("You always apply the same activation, {name}: use `gamma1`.")
     bias = _("The bias {name} is missing: a layer adds it to what comes in.")
+    subtracted = _("You subtract the bias {name}: a layer adds it to what comes in.")
     transposed = _(
         "Is the order of the product, or a `.T`, right? Examples stay in the rows: x "
         "comes first, and the weights as they are."
@@ -57,6 +58,14 @@ def forward(answer):
         ),
         (_network(hidden=lambda x, W1, b1: x @ W1), bias.format(name="b1")),
         (_network(output=lambda h, W2, b2: h @ W2), bias.format(name="b2")),
+        (
+            _network(hidden=lambda x, W1, b1: x @ W1 - b1),
+            subtracted.format(name="b1"),
+        ),
+        (
+            _network(output=lambda h, W2, b2: h @ W2 - b2),
+            subtracted.format(name="b2"),
+        ),
         (
             _network(lambda x, W1, b1: x @ W1, output=lambda h, W2, b2: h @ W2),
             _("Both biases are missing: each layer adds its own."),

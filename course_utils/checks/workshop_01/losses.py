@@ -13,7 +13,7 @@ from course_utils.locale import _
 @exercise(
     "01.mse",
     hints=lambda: [
-        _("Do it on paper for two examples: t = 1, 3 and y = 0, 5."),
+        _("Do it on paper for two examples: `t = 1, 3` and `y = 0, 5`."),
         _("For each example: the difference, squared, and half of that."),
         _("The loss is one number: the average of those over all the examples."),
     ],
@@ -21,7 +21,8 @@ from course_utils.locale import _
 def mse(answer):
     generator = np.random.RandomState(5)
     cases = [
-        (np.array([[1.0], [3.0]]), np.array([[0.0], [5.0]])),
+        # Three: with two, to forget a half and to multiply by N would look alike.
+        (np.array([[1.0], [3], [2]]), np.array([[0.0], [5], [5]])),
         (np.array([[2.0], [-1], [0.5], [4]]), np.array([[1.0], [1], [0.5], [0]])),
         tuple(generator.normal(size=(2, 7, 1))),
         (np.array([[3.0]]), np.array([[-1.0]])),
@@ -47,6 +48,15 @@ def mse(answer):
             total,
             _("You add the examples up, and the half is missing: take the mean of "
               "half of each square."),
+        ),
+        (
+            lambda t, y: 2 * mean_square(t, y),
+            _("You double where a half is meant: are parentheses missing?"),
+        ),
+        (
+            lambda t, y: total(t, y) / 2 * len(t),
+            _("Parentheses are missing: after `/ 2`, what follows `*` multiplies "
+              "again."),
         ),
         (
             half(half(mean_square)),
@@ -90,11 +100,12 @@ def mse(answer):
         ),
         (
             lambda t, y: (t**2 - y**2).mean() / 2,
-            _("You square t and y apart: it is their difference that is squared."),
+            _("You square `t` and `y` apart: it is their difference that is "
+              "squared."),
         ),
         (
             lambda t, y: ((t + y) ** 2).mean() / 2,
-            _("You add t and y: the error is their difference."),
+            _("You add `t` and `y`: the error is their difference."),
         ),
         (
             lambda t, y: -mean_square(t, y) / 2,
@@ -122,14 +133,14 @@ def mse(answer):
 @exercise(
     "01.cross_entropy",
     hints=lambda: [
-        _("Each row of t has a single 1: which number of y does it pick?"),
+        _("Each row of `t` has a single 1: which number of `y` does it pick?"),
         _(
             "For each example: the logarithm of the probability given to its true "
             "class, with the sign turned around."
         ),
         _(
-            "Multiply t by the logarithm of y, add everything up, turn the sign around "
-            "and divide by the number of rows."
+            "Multiply `t` by the logarithm of `y`, add everything up, turn the sign "
+            "around and divide by the number of rows."
         ),
     ],
 )
@@ -142,6 +153,7 @@ def cross_entropy(answer):
             np.random.RandomState(6).dirichlet(np.ones(4) * 2, size=5),
         ),
         (np.eye(3)[[1]], np.array([[0.2, 0.7, 0.1]])),
+        (np.ones((1, 1)), np.array([[0.5]])),  # t without zeros: which log is infinite?
     ]
 
     def total(t, y, log=np.log):
@@ -186,22 +198,37 @@ def cross_entropy(answer):
         ),
         (
             lambda t, y: -(y * np.log(t)).sum() / len(t),
-            _("Are t and y swapped? The logarithm of t, which holds zeros, is "
-              "infinite."),
+            _("Are `t` and `y` swapped? The logarithm of `t`, which holds zeros, "
+              "is infinite."),
+        ),
+        *(
+            (f, _("You multiply before the logarithm, which is infinite where `t` is "
+                  "0: it is that of `y` alone."))
+            for f in [
+                lambda t, y: -np.log(t * y).sum() / len(t),
+                lambda t, y: -np.log(t * y).sum(),
+            ]
+        ),
+        *(
+            (f, _("You use `1 - y`: what counts is what `y` gives to the true class."))
+            for f in [
+                lambda t, y: total(t, 1 - y) / len(t),
+                lambda t, y: total(1 - t, 1 - y) / len(t),
+            ]
         ),
         (
             lambda t, y: -(y * np.log(y)).sum() / len(t),
-            _("That is the entropy of y: where does the true class come in?"),
+            _("That is the entropy of `y`: where does the true class come in?"),
         ),
         (
             lambda t, y: -np.log(y).sum() / len(t),
-            _("You add up the logarithms of all the classes: only the true one counts, "
-              "and t says which it is."),
+            _("You add up the logarithms of all the classes: only the true one "
+              "counts, and `t` says which it is."),
         ),
         (
             lambda t, y: -np.log(y).mean(),
             _("You average the logarithms of all the classes: only the true one "
-              "counts, and t says which it is."),
+              "counts, and `t` says which it is."),
         ),
         (
             lambda t, y: -(t * y).sum() / len(t),
@@ -229,15 +256,15 @@ def cross_entropy(answer):
         ),
         (
             lambda t, y: total(t, np.exp(y) / np.exp(y).sum(1, keepdims=True)) / len(t),
-            _("You apply a softmax again: y holds probabilities already."),
+            _("You apply a softmax again: `y` holds probabilities already."),
         ),
         (
             lambda t, y: ((t - y) ** 2).sum() / len(t) / 2,
-            _("That is the squared error: here the logarithm of y counts."),
+            _("That is the squared error: here the logarithm of `y` counts."),
         ),
         (
             lambda t, y: ((t - y) ** 2).mean(),
-            _("That is the squared error: here the logarithm of y counts."),
+            _("That is the squared error: here the logarithm of `y` counts."),
         ),
     ]  # fmt: skip
     compare(

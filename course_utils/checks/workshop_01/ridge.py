@@ -31,8 +31,8 @@ class Run(NamedTuple):
     """What a cut of the data said: RMSE on its validation part, in units of y.
 
     own: the model's RMSE on the part that it trained with. spread: deviation of its
-    predictions. level: their mean. apart: RMS distance to ridge's. curved: the part of
-    the spread that no linear function explains.
+    predictions. level: their mean. order: their correlation with y. apart: RMS distance
+    to ridge's. curved: the part of the spread that no linear function explains.
     """
 
     model: float
@@ -41,14 +41,22 @@ class Run(NamedTuple):
     mean: float
     spread: float
     level: float
+    order: float
     apart: float
     curved: float
+
+
+def _fair_start() -> str:
+    return _(
+        "First a fair start: are `x` and `y` standardised, by the `x` and `y` that "
+        "came in?"
+    )
 
 
 @exercise(
     "01.beat_ridge",
     hints=lambda: [
-        _("First a fair start: are x and y standardised, by the x and y that came in?"),
+        _fair_start(),
         _(
             "266 patients are few: a small hidden layer, `weight_decay`, and fewer "
             "epochs. To choose them, set some of the patients that came in aside."
@@ -132,6 +140,7 @@ def _run(my_model: Callable, seed: int) -> Run:
         mean=_rmse(y.double().mean(), valid.y),
         spread=y_hat.std().item(),
         level=y_hat.mean().item(),
+        order=_correlation(y_hat, valid.y.double()),
         apart=_rmse(y_hat, by_ridge),
         curved=_curvature(valid.x, y_hat),
     )
@@ -156,40 +165,40 @@ def _sizes(name: str, *tensors: Tensor) -> str:
 
 
 def _predict(predict: Callable, x: Tensor) -> Tensor:
-    """The predictions for x, float64 (N, 1); NotYet if they are none."""
+    """The predictions for x, float64 (N, 1); NotYet or Slip if they are none."""
     result = call(predict, x, case=_sizes("predict", x))
     if isinstance(result, np.ndarray) and result.dtype.kind in "fiu":
         result = torch.from_numpy(result)
     y_hat = tensor(result).cpu().double()
     if y_hat.shape != (len(x), 1):
         reason = _("predict returns the shape {got}; one column, {wanted}, is meant.")
-        raise NotYet(reason.format(got=tuple(y_hat.shape), wanted=(len(x), 1)))
+        raise Slip(reason.format(got=tuple(y_hat.shape), wanted=(len(x), 1)))
     if not y_hat.isfinite().all():
         reason = _(
-            "predict returns nan or inf: was the learning rate too high, or x not "
-            "standardised?"
+            "predict returns nan or inf: was the learning rate too high, or "
+            "`x` not standardised?"
         )
-        raise NotYet(reason)
+        raise NotYet(reason, [_fair_start()])
     return y_hat
 
 
 def _expect_patients_apart(predict: Callable, x: Tensor, y_hat: Tensor) -> None:
-    """NotYet if the prediction for a patient depends on chance or on the others."""
+    """Slip if the prediction for a patient depends on chance or on the others."""
     tolerance = 0.01 * y_hat.std() + 0.01
     if (_predict(predict, x) - y_hat).abs().max() > tolerance:
         reason = _(
             "predict gives the same patients other values the second time: is there a "
             "dropout still on? `model.eval()` switches it off."
         )
-        raise NotYet(reason)
+        raise Slip(reason)
     half = len(x) // 2
     if (_predict(predict, x[:half]) - y_hat[:half]).abs().max() > tolerance:
         reason = _(
-            "predict gives a patient another value when other patients come along: "
-            "its statistics are those of the training, never of its own x (for batch "
-            "norm, `model.eval()`)."
+            "predict gives a patient another value when other patients come "
+            "along: its statistics are those of the training, never of its "
+            "own `x` (for batch norm, `model.eval()`)."
         )
-        raise NotYet(reason)
+        raise Slip(reason)
 
 
 def _ridge(x: Tensor, y: Tensor, new: Tensor) -> Tensor:
@@ -205,6 +214,12 @@ def _ridge(x: Tensor, y: Tensor, new: Tensor) -> Tensor:
 
 def _rmse(y_hat: Tensor, y: Tensor) -> float:
     return ((y_hat - y.double()) ** 2).mean().sqrt().item()
+
+
+def _correlation(a: Tensor, b: Tensor) -> float:
+    """Between two columns, or 0 if one of them is constant."""
+    found = torch.corrcoef(torch.cat([a, b], 1).T)[0, 1]
+    return found.nan_to_num(0.0).item()
 
 
 def _curvature(x: Tensor, y_hat: Tensor) -> float:
@@ -223,52 +238,80 @@ def _averages(runs: list[Run]) -> dict[str, float]:
 def _expect_learning(runs: list[Run]) -> None:
     """NotYet if the model does no better than the mean of the training part."""
     average = _averages(runs)
-    hints = [
-        _("Print the loss now and then while it trains: how far does it fall?"),
-        _(
-            "Standardise x, and y as well, by what came in; `predict` brings its "
-            "result back to the units of y."
-        ),
-        _(
-            "In the loss, do both have the shape (N, 1)? A column and a row are "
-            "compared all against all, and the mean wins."
-        ),
-    ]
-    if average["spread"] < 4:  # that of y is 77
+    average["level"] = round(average["level"])  # an int has no -0
+    falls = _("Print the loss now and then while it trains: how far does it fall?")
+    units = _(
+        "Standardise `x`, and `y` as well, by what came in; `predict` brings its "
+        "result back to the units of `y`."
+    )
+    shapes = _(
+        "In the loss, do both have the shape (N, 1)? A column and a row are compared "
+        "all against all, and the mean wins."
+    )
+    off = abs(average["level"] - 152)  # of y: level 152, spread 77
+    if average["order"] > 0.4 and (off > 40 or not 4 < average["spread"] < 200):
+        reason = _(
+            "you get the order right (correlation with `y` {order:.2f}), but on "
+            "another scale: around {level:.0f}, with a spread of {spread:.1f}, and "
+            "`y` is around 152, with one of 77. If `y` was standardised, does "
+            "`predict` bring its result back to the units of `y`, with mean and "
+            "deviation? If not, standardise it."
+        )
+        raise NotYet(reason.format(**average), [units, falls])
+    if average["spread"] < 4:
         told = _(
             "your model says nearly the same of every patient, {level:.0f} (RMSE "
             "{model:.1f}, ridge {ridge:.1f})."
+        ).format(**average)
+        if off < 15:
+            reason = _("It only predicts the mean: `x` makes no difference yet.")
+            raise NotYet(f"{told} {reason}", [falls, units, shapes])
+        reason = _(
+            "It has not even reached the mean of `y`, 152, and `x` makes no difference "
+            "yet."
         )
-        reason = (
-            _("It only predicts the mean: x makes no difference yet.")
-            if abs(average["level"] - 152) < 15
-            else _("It has not even reached the mean of y, 152, and x makes no "
-                   "difference yet.")
-        )  # fmt: skip
-        raise NotYet(f"{told.format(**average)} {reason}", hints)
+        raise NotYet(f"{told} {reason}", [falls, units])
     if average["model"] >= average["mean"]:
         reason = _(
             "your RMSE is {model:.1f}, and always saying the mean gets {mean:.1f}. "
             "Ridge: {ridge:.1f}."
         )
-        raise NotYet(reason.format(**average), hints)
+        raise NotYet(reason.format(**average), [falls, units])
 
 
 def _expect_own_model(runs: list[Run]) -> None:
-    """NotYet for ridge itself, and for its kin: functions linear in x."""
-    hints = [
-        _("The exercise wants a rival for ridge: a hidden layer with its activation."),
-        _("Two layers without an activation between them are one."),
-    ]
+    """NotYet for ridge itself, its kin, linear in x, and what knows the answers."""
+    average = _averages(runs)
+    hidden = _(
+        "The exercise wants a rival for ridge: a hidden layer with its activation."
+    )
+    if average["model"] < 40:
+        reason = _(
+            "your RMSE is {model:.1f}, and ridge's {ridge:.1f}: too good for this "
+            "noise. Has your model already seen these patients?"
+        )
+        hint = _("Train with the `x` and `y` that come in, and with nothing else.")
+        raise NotYet(reason.format(**average), [hint])
     if all(run.apart < 0.1 for run in runs):
         reason = _("this is ridge: its predictions are the same as those of its rival.")
-        raise NotYet(reason, hints)
+        raise NotYet(reason, [hidden])
     if all(run.curved < 1e-4 for run in runs):
         reason = _(
-            "your model is linear in x, as ridge is, with other weights ({model:.1f}, "
-            "and ridge {ridge:.1f}). Where is the activation?"
+            "your model behaves as linear in `x`, as ridge does, with other weights "
+            "({model:.1f}, and ridge {ridge:.1f}): is the activation missing, or is "
+            "every ReLU always on or always off because `x` is not standardised?"
         )
-        raise NotYet(reason.format(**_averages(runs)), hints)
+        raise NotYet(
+            reason.format(**average),
+            [
+                hidden,
+                _(
+                    "Two layers without an activation between them are one. And "
+                    "standardise `x`, by the `x` that came in: a ReLU bends only where "
+                    "its weighted sum changes sign."
+                ),
+            ],
+        )
 
 
 def _interval(difference: np.ndarray, stretch: float) -> tuple[float, float]:

@@ -9,7 +9,6 @@ from torch import Tensor
 from course_utils.checks import exercise
 from course_utils.checks.answers import (
     NotYet,
-    Slip,
     Stopped,
     array_or_tensor,
     call,
@@ -18,6 +17,7 @@ from course_utils.checks.answers import (
     part,
     same,
 )
+from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
 from course_utils.locale import _
 
 PARTS = ("train", "valid", "test")
@@ -49,7 +49,7 @@ def standardize(answer):
         first = right.index(False)
         shape = tuple(cases[first][i].shape)
         told = difference(f"`{name}` {shape}", _scaled(cases[first], i, 1), got[first])
-        for version, sentence in _scaling_mistakes():
+        for version, sentence in _scaling_mistakes(name):
             if all(_like(g, version, c, i) for g, c in zip(got, cases, strict=True)):
                 told = f"{told} {sentence}"
                 break
@@ -63,7 +63,8 @@ def _run_scaling(answer: Callable, case: tuple) -> object:
     try:
         return call(answer, *case, case=_sizes(case))
     except Stopped as stopped:
-        raise _named_stop(stopped) or stopped from None
+        named = _named_stop(stopped) or plain_tensor_stop(stopped)
+        raise named or stopped from None
 
 
 def _sizes(case: tuple) -> str:
@@ -97,8 +98,8 @@ def _statistics(table: Tensor, ddof: int) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(0, keepdims=True), values.std(0, ddof=ddof, keepdims=True)
 
 
-def _scaling_mistakes() -> list[tuple[Callable, str]]:
-    """(wrong version of part i, sentence)."""
+def _scaling_mistakes(name: str) -> list[tuple[Callable, str]]:
+    """(wrong version of part i, which is called `name`, sentence)."""
 
     def by(statistics: Callable, formula: Callable = lambda x, m, s: (x - m) / s):
         def version(case, i, ddof):
@@ -139,8 +140,8 @@ def _scaling_mistakes() -> list[tuple[Callable, str]]:
         ),
         (
             by(train, lambda x, m, s: x),
-            _("It comes back as it was. If you change train first, its mean is 0 when "
-              "you measure it."),
+            _("`{name}` comes out unchanged: standardise it too, with train's mean and "
+              "deviation, measured before train changes.").format(name=name),
         ),
         (
             by(all_columns),
@@ -206,14 +207,13 @@ def _scaling_mistakes() -> list[tuple[Callable, str]]:
 
 
 def _named_stop(stopped: Stopped) -> NotYet | None:
-    """What to say of an error in standardize."""
+    """What to say of statistics that do not fit the tables."""
     told = _("for {case} your code stops.").format(case=stopped.case)
-    operation, wrong_type = stopped.operation, isinstance(stopped.error, TypeError)
-    if operation in ("mean", "std", "var") and wrong_type:
-        reason = _("These are PyTorch's tensors: use their own `mean` and `std`.")
-        return Slip(f"{told} {reason}")
     shapes = [tuple(s.shape) for s in stopped.operands if isinstance(s, Tensor)]
-    if operation in ("sub", "div", "__sub__", "__truediv__") and len(shapes) == 2:
+    if (
+        stopped.operation in ("sub", "div", "__sub__", "__truediv__")
+        and len(shapes) == 2
+    ):
         reason = _(
             "The shapes {a} and {b} do not fit: your statistics need one number for "
             "each column. Which dimension runs over the patients?"

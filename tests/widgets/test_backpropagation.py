@@ -17,30 +17,32 @@ from PIL import Image
 from course_utils import locale
 from course_utils.widgets.backpropagation import (
     BACK,
-    BACKWARD,
-    FORWARD,
     HEIGHT,
-    LAST,
-    LEADS_TO,
     PLACES,
     THERE,
-    WEIGHTS,
     WIDE,
     WIDTH,
-    Settings,
     _center,
     _panel,
     backpropagation,
+    render_html,
+    render_png,
+)
+from course_utils.widgets.base import Box, Curve, Text
+from course_utils.widgets.computational_graph import (
+    BACKWARD,
+    FORWARD,
+    LAST,
+    LEADS_TO,
+    WEIGHTS,
+    Settings,
     describe,
     forward,
     number,
-    render_html,
-    render_png,
     steps,
 )
-from course_utils.widgets.base import Box, Curve, Text
 
-SOURCE = Path(__file__).parents[2] / "course_utils/widgets/backpropagation.py"
+WIDGETS = Path(__file__).parents[2] / "course_utils/widgets"
 CASES = [
     Settings(),
     Settings(x=-1.5, t=0.3, w=(2.0, -1.0, -0.7, 0.4), lr=0.1),
@@ -270,8 +272,12 @@ def test_the_description_holds_equation_chain_and_sentence():
 
 
 def test_every_sentence_is_in_the_spanish_catalogue():
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    files = [
+        WIDGETS / f"{name}.py" for name in ("backpropagation", "computational_graph")
+    ]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    calls = [n for n in nodes if isinstance(n, ast.Call)]
     said = [c.args[0].value for c in calls if getattr(c.func, "id", "") == "_"]
     assert len(said) > 30
     locale.set_language("es")

@@ -255,7 +255,8 @@ def confusion(counts, classes: Sequence[str], *, alt: str) -> None:
     """
     counts = np.asarray(counts)
     mistakes = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    fig, ax = plt.subplots(figsize=(4.2, 4.0))
+    side = max(4.2, 0.27 * len(counts))
+    fig, ax = plt.subplots(figsize=(side, side - 0.2))
     ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max() * 1.4))
     for (row, column), n in np.ndenumerate(counts):
         if n:
@@ -266,4 +267,49 @@ def confusion(counts, classes: Sequence[str], *, alt: str) -> None:
     ax.set(xlabel=_("the network said"), ylabel=_("true class"))
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
+    show(fig, alt)
+
+
+def reliability(bins: Mapping[str, tuple], *, alt: str) -> None:
+    """Reliability diagram: how often a network is right when it is so sure.
+
+    bins: name -> (confidence, accuracy, count), each (B,), as explain.reliability
+        returns them; the area of a dot is the share of images in its bin. Two names at
+        most: before and after.
+    """
+    fig, ax = plt.subplots(figsize=(4.4, 3.8))
+    ax.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, linestyle="--")
+    # Neither is a part of the data: the colours of train and test would mislead.
+    for (name, values), color in zip(bins.items(), CYCLE[3:], strict=False):
+        confidence, accuracy, count = (np.asarray(v, dtype=float) for v in values)
+        full = count > 0
+        size = 25 + 500 * count[full] / count.sum()
+        ax.plot(confidence[full], accuracy[full], color=color, linewidth=1)
+        ax.scatter(confidence[full], accuracy[full], size, color=color, alpha=0.6,
+                   label=name)  # fmt: skip
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+    ax.legend(loc="upper left", markerscale=0.6)
+    ax.set(xlim=(0, 1.03), ylim=(0, 1.03))
+    ax.set(xlabel=_("confidence: probability of its answer"), ylabel=_("right answers"))
+    show(fig, alt)
+
+
+def roc(specificity, sensitivity, *, alt: str, chosen: Mapping[str, tuple]) -> None:
+    """ROC curve, with thresholds marked on it.
+
+    specificity, sensitivity: (T,), 0..1, of falling thresholds.
+    chosen: name -> (specificity, sensitivity) of a threshold to mark.
+    """
+    fig, ax = plt.subplots(figsize=(4.4, 3.8))
+    false_alarms = 1 - np.asarray(specificity)
+    ax.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, linestyle="--")
+    ax.plot(false_alarms, sensitivity, color=COLORS["test"], drawstyle="steps-post")
+    for (name, (x, y)), color in zip(chosen.items(), CYCLE[3:], strict=False):
+        ax.plot(1 - x, y, "o", color=color, markersize=8, label=name)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+    ax.legend(loc="lower right")
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    ax.set(xlabel=_("false alarms (1 - specificity)"), ylabel=_("sensitivity"))
     show(fig, alt)

@@ -160,6 +160,7 @@ def evaluate(
     model: nn.Module,
     split: tuple[Tensor, Tensor],
     *,
+    groups: Tensor | None = None,
     resamples: int = 1000,
     seed: int = 0,
     device: str = "auto",
@@ -167,6 +168,9 @@ def evaluate(
     """Measure `model` on (x, y), with the uncertainty that so many images leave.
 
     split: x float (N, ...) normalised as in training, y int64 (N,) from 0 to K - 1.
+    groups: int64 (N,), what each image was made from (its photo, its patient). The
+        bootstrap then draws whole groups: variants of one photo are right or wrong
+        together, and an interval that takes them for independent is too narrow.
     resamples: bootstrap repetitions, int >= 1. seed: of the bootstrap, int >= 0.
     device: as in `fit`. Dropout and batch norm are in eval mode meanwhile; the model
     comes back in the mode and the place where it was.
@@ -179,11 +183,15 @@ def evaluate(
     with _at_work(model, device, x.ndim):
         logits = _logits(model, x.to(device)).cpu()
     y = y.cpu()
+    if groups is not None:
+        shape = tuple(getattr(groups, "shape", ()))
+        good = isinstance(groups, Tensor) and not groups.is_floating_point()
+        bounds = f"int64 {tuple(y.shape)}"
+        need("evaluate", "groups", shape, good and shape == tuple(y.shape), bounds)
     loss, accuracy = _loss_and_accuracy(logits, y)
-    # Drawing N answers with replacement, each right or wrong, and counting the right
-    # ones, is drawing once from a binomial distribution: same bootstrap, no loop.
-    hits = np.random.default_rng(seed).binomial(len(y), accuracy, size=resamples)
-    low, high = np.quantile(hits / len(y), [0.025, 0.975])
+    right = logits.argmax(1) == y
+    drawn = _bootstrap(right.numpy(), groups, resamples, np.random.default_rng(seed))
+    low, high = np.quantile(drawn, [0.025, 0.975])
     return Evaluation(
         accuracy=accuracy,
         interval=(float(low), float(high)),
@@ -191,6 +199,23 @@ def evaluate(
         probabilities=logits.softmax(1),
         predictions=logits.argmax(1),
     )
+
+
+def _bootstrap(
+    right: np.ndarray, groups: Tensor | None, resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """`resamples` accuracies, each of as many images or groups drawn with replacement.
+
+    right: bool (N,), whether each answer was right.
+    """
+    if groups is None:
+        # Drawing N answers with replacement, each right or wrong, and counting the
+        # right ones, is drawing once from a binomial distribution: no loop.
+        return rng.binomial(len(right), right.mean(), size=resamples) / len(right)
+    _names, member = np.unique(groups.cpu().numpy(), return_inverse=True)
+    size, hits = np.bincount(member), np.bincount(member, weights=right)
+    times = rng.multinomial(len(size), np.full(len(size), 1 / len(size)), resamples)
+    return times @ hits / (times @ size)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -13,6 +13,8 @@ from course_utils import locale, plots
 
 ALT = "A sentence that states what the figure shows."
 
+BINS = {"before": ([0.3, 0.9], [0.2, 0.7], [10, 90]), "T": ([0, 0.8], [0, 0.8], [0, 5])}
+
 
 @pytest.fixture
 def shown(monkeypatch):
@@ -52,6 +54,10 @@ def draw_lines():
         lambda: plots.history(fake_history(5), alt=ALT),
         lambda: plots.history(fake_history(1), alt=ALT),
         lambda: plots.confusion(np.eye(10, dtype=int), "0123456789", alt=ALT),
+        lambda: plots.reliability(BINS, alt=ALT),
+        lambda: plots.roc(
+            [1, 0.5, 0], [0, 0.9, 1], chosen={"0.5": (0.5, 0.9)}, alt=ALT
+        ),
     ],
 )
 def test_every_figure_carries_its_alt_text_and_an_opaque_background(draw, shown):
@@ -160,3 +166,26 @@ def test_train_valid_test_are_told_apart_in_grey():
 
     grey = sorted(lightness(plots.COLORS[k]) for k in ("train", "valid", "test"))
     assert min(np.diff(grey)) >= 15
+
+
+def test_a_large_confusion_matrix_has_room_for_its_numbers(drawn):
+    for k in (10, 24):
+        plots.confusion(np.full((k, k), 88), ["M"] * k, alt=ALT)
+    for ax in drawn:
+        cell = ax.get_window_extent().width / len(ax.get_xticks())
+        assert cell > ax.texts[0].get_window_extent().width
+
+
+def test_reliability_leaves_out_empty_bins_and_sizes_the_others(drawn):
+    plots.reliability(BINS, alt=ALT)
+    before, after = drawn[0].collections
+    assert before.get_offsets().tolist() == [[0.3, 0.2], [0.9, 0.7]]
+    assert after.get_offsets().tolist() == [[0.8, 0.8]]
+    assert before.get_sizes()[1] > 4 * before.get_sizes()[0]
+
+
+def test_roc_runs_over_false_alarms(drawn):
+    plots.roc([1, 0.5, 0], [0, 0.9, 1], chosen={"0.5": (0.5, 0.9)}, alt=ALT)
+    curve, point = drawn[0].lines[1:]
+    assert curve.get_xdata().tolist() == [0, 0.5, 1]
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (0.5, 0.9)

@@ -47,6 +47,34 @@ def test_interval_is_seeded_and_narrows_with_more_images():
     assert np.ptp(many.interval) < np.ptp(few.interval) / 5
 
 
+def test_interval_over_groups_is_that_of_as_many_independent_groups():
+    # 100 photos of ten variants, right or wrong together, are worth 100 images.
+    x, y = oracle(wrong=20, n=100)
+    photo = torch.arange(100).repeat_interleave(10)
+    many = (x[photo], y[photo])
+    options = {"resamples": 20_000}
+    grouped = evaluate(nn.Identity(), many, groups=photo + 7, **options)
+    alone = evaluate(nn.Identity(), (x, y), **options)
+    assert grouped.accuracy == alone.accuracy == 0.8
+    assert grouped.interval == pytest.approx(alone.interval, abs=0.011)
+    assert np.ptp(grouped.interval) > 2 * np.ptp(
+        evaluate(nn.Identity(), many, **options).interval
+    )
+
+
+def test_groups_of_unequal_size_count_by_their_images():
+    x, y = oracle(wrong=90, n=100)  # one group of 90, wrong; one of 10, right
+    groups = (torch.arange(100) >= 90).long()
+    low, high = evaluate(nn.Identity(), (x, y), groups=groups).interval
+    assert (low, high) == (0.0, 1.0)  # both draws may be of the same group
+
+
+@pytest.mark.parametrize("groups", [torch.zeros(8).long(), torch.zeros(9), [0] * 9])
+def test_groups_that_do_not_fit_are_named(groups):
+    with pytest.raises(ValueError, match="evaluate: groups must be int64"):
+        evaluate(nn.Identity(), oracle(1, 9), groups=groups)
+
+
 def test_nothing_wrong():
     assert evaluate(nn.Identity(), oracle(0, 50)).interval == (1.0, 1.0)
 

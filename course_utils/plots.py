@@ -189,6 +189,8 @@ def lines(
         ax.plot(x, values, color=color, **look)
         ends.append((values[-1], name, color))
     _label_ends(ax, x[-1], ends)
+    if all(float(value).is_integer() for value in x):  # there is no epoch 1.25
+        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     low, high = ax.get_ylim()
     if percent:
         ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))

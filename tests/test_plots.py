@@ -189,3 +189,10 @@ def test_roc_runs_over_false_alarms(drawn):
     curve, point = drawn[0].lines[1:]
     assert curve.get_xdata().tolist() == [0, 0.5, 1]
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (0.5, 0.9)
+
+
+def test_whole_numbers_have_whole_ticks(drawn):
+    for x in ([1, 2, 3], [0.5, 1, 2]):
+        plots.lines(x, {"a": [1, 2, 3]}, x_label="x", y_label="y", alt=ALT)
+    whole, broken = ([t % 1 for t in ax.get_xticks()] for ax in drawn)
+    assert not any(whole) and any(broken)

@@ -7,18 +7,24 @@ from types import ModuleType
 _HOMES = {
     "activation_explorer": "activations",
     "approximation_playground": "playground",
+    "augmentation_explorer": "augmentation",
     "backpropagation": "backpropagation",
+    "class_maps": "class_maps",
     "convolution_explorer": "convolution",
     "drawing_pad": "drawing_pad",
     "loss_explorer": "losses",
+    "photo_input": "photo_input",
 }
 __all__ = [
     "activation_explorer",
     "approximation_playground",
+    "augmentation_explorer",
     "backpropagation",
+    "class_maps",
     "convolution_explorer",
     "drawing_pad",
     "loss_explorer",
+    "photo_input",
 ]
 
 

@@ -4,24 +4,36 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_utils import augment, models
+from course_utils import models
 from course_utils.augment import (
     Compose,
+    GaussianBlur,
     GaussianNoise,
     RandomAffine,
     RandomBrightnessContrast,
+    RandomErasing,
+    RandomLighting,
+    geometry,
+    light,
 )
 
 STEPS = {
     "affine": RandomAffine(),
     "brightness": RandomBrightnessContrast(0.3, 0.3),
+    "lighting": RandomLighting(0.4),
     "noise": GaussianNoise(0.2),
+    "blur": GaussianBlur(2),
+    "erasing": RandomErasing(8, 1),
     "compose": Compose(RandomAffine(), GaussianNoise(0.1)),
 }
 IDENTITIES = {
     "affine": RandomAffine(0, 0, 0, 0),
     "brightness": RandomBrightnessContrast(0, 0),
+    "lighting": RandomLighting(0),
     "noise": GaussianNoise(0),
+    "blur": GaussianBlur(0),
+    "no erasing": RandomErasing(8, 0),
+    "nothing erased": RandomErasing(0, 1),
     "compose": Compose(),
 }
 
@@ -41,13 +53,15 @@ def letter_f(side=29):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Dictate what is drawn, as fractions of each range: angle, zoom, slant, x, y."""
+    """Dictate what is drawn, as fractions of each range; affine: angle, zoom, slant,
+    x, y."""
 
     def dictate(*values):
         def draw(shape, x, _generator):
             return torch.tensor(values).view(-1, *shape[1:]).to(x)
 
-        monkeypatch.setattr(augment, "_draw", draw)
+        monkeypatch.setattr(geometry, "draw", draw)
+        monkeypatch.setattr(light, "draw", draw)
 
     return dictate
 
@@ -188,6 +202,74 @@ def test_noise_has_the_deviation_asked_for():
     assert abs(noise.mean().item()) < 0.01
 
 
+def test_light_from_the_right_and_from_below(drawn):
+    x = torch.zeros(1, 2, 4, 5)
+    drawn(0.0, 0.5)  # no angle: to the right; half the steepness
+    slope = 0.1 * torch.tensor([-0.8, -0.4, 0, 0.4, 0.8])
+    torch.testing.assert_close(RandomLighting(0.2)(x), slope.expand(1, 2, 4, 5))
+    drawn(0.5, 1.0)  # a quarter turn: downwards
+    slope = 0.2 * torch.tensor([-0.75, -0.25, 0.25, 0.75]).view(4, 1)
+    torch.testing.assert_close(RandomLighting(0.2)(x), slope.expand(1, 2, 4, 5))
+
+
+def test_lighting_is_a_plane_of_mean_zero_from_every_side():
+    slope = RandomLighting(0.5)(torch.zeros(500, 1, 28, 28), seeded())[:, 0]
+    torch.testing.assert_close(slope.mean((1, 2)), torch.zeros(500), atol=1e-6, rtol=0)
+    bend = slope[:, 2:] - 2 * slope[:, 1:-1] + slope[:, :-2]
+    torch.testing.assert_close(bend, torch.zeros_like(bend), atol=1e-6, rtol=0)
+    down, right = slope[:, -1, 14] - slope[:, 0, 14], slope[:, 14, -1] - slope[:, 14, 0]
+    quadrants = {(a.item(), b.item()) for a, b in zip(down > 0, right > 0, strict=True)}
+    assert len(quadrants) == 4
+    steepness = torch.hypot(down, right) / 2 * 28 / 27
+    assert 0.45 < steepness.max() <= 0.5 + 1e-6 and steepness.min() < 0.05
+
+
+def test_erasing_sets_one_whole_square_to_zero_in_all_channels():
+    x = torch.rand(400, 3, 12, 20) + 1
+    y = RandomErasing(size=5, p=1)(x, seeded())
+    erased = y == 0
+    assert torch.equal(erased[:, 0], erased[:, 1]) and torch.equal(
+        x[~erased], y[~erased]
+    )
+    rows, columns = erased[:, 0].any(2), erased[:, 0].any(1)
+    assert (erased[:, 0].sum((1, 2)) == 25).all()
+    assert (rows.sum(1) == 5).all() and (columns.sum(1) == 5).all()
+    # Every place inside the image occurs, up to the last row and column.
+    assert {*rows.int().argmax(1).tolist()} == {*range(8)}
+    assert {*columns.int().argmax(1).tolist()} == {*range(16)}
+
+
+def test_erasing_meets_a_share_p_of_the_images():
+    y = RandomErasing(size=28, p=0.3)(torch.ones(2000, 1, 28, 28), seeded())
+    empty = (y == 0).all(3).all(2).float().mean().item()
+    assert empty == pytest.approx(0.3, abs=0.03) and (y.mean((1, 2, 3)) % 1 == 0).all()
+
+
+def test_erasing_refuses_images_smaller_than_its_square():
+    with pytest.raises(ValueError, match="8 pixels does not fit into images of 28×7"):
+        RandomErasing(8)(torch.zeros(1, 1, 28, 7))
+
+
+def test_blur_agrees_with_scipy_away_from_the_edges(drawn):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    x = torch.rand(1, 2, 40, 50, dtype=torch.float64)
+    drawn(0.5)  # three quarters of the range
+    y = GaussianBlur(2)(x)[..., 12:-12, 12:-12]
+    expected = ndimage.gaussian_filter(x.numpy(), 1.5, axes=(2, 3), truncate=8)
+    torch.testing.assert_close(y, torch.tensor(expected)[..., 12:-12, 12:-12])
+
+
+def test_blur_keeps_a_flat_image_and_draws_between_none_and_sigma():
+    flat = torch.full((50, 1, 9, 12), 0.7)
+    torch.testing.assert_close(GaussianBlur(3)(flat, seeded()), flat)
+    point = torch.zeros(500, 1, 41, 41)
+    point[..., 20, 20] = 1
+    y = GaussianBlur(3)(point, seeded())[:, 0]
+    sigma = (y.sum(1) @ (torch.arange(41.0) - 20) ** 2).sqrt()
+    assert sigma.min() < 0.1 and 2.9 < sigma.max() < 3.01
+    assert sigma.mean().item() == pytest.approx(1.5, abs=0.1)
+
+
 def test_compose_runs_in_order_with_one_generator():
     def double(x, _generator):
         return x * 2
@@ -209,6 +291,11 @@ def test_compose_runs_in_order_with_one_generator():
         (lambda: RandomBrightnessContrast(brightness=-1), "brightness must be"),
         (lambda: RandomBrightnessContrast(contrast=1.5), "contrast must be"),
         (lambda: GaussianNoise(-0.1), "std must be >= 0"),
+        (lambda: RandomLighting(-0.3), "strength must be >= 0, got -0.3"),
+        (lambda: GaussianBlur(-1), "sigma must be >= 0"),
+        (lambda: RandomErasing(-8), "size must be int >= 0, got -8"),
+        (lambda: RandomErasing(7.5), "size must be int >= 0, got 7.5"),
+        (lambda: RandomErasing(8, 1.5), "p must be >= 0, <= 1, got 1.5"),
         (lambda: Compose([GaussianNoise()]), r"cannot be called.*Compose\(a, b\)"),
     ],
 )

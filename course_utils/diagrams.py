@@ -1,4 +1,4 @@
-"""Two drawings of workshop 01: a timeline, and a network whose weights can be read."""
+"""Drawings: a timeline, a network whose weights can be read, networks as boxes."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from course_utils.locale import _
 from course_utils.plots import COLORS, show
 
 INK = "#1F2328"
-DPI = 96  # of the screen: both drawings measure in pixels of the figure as shown
+DPI = 96  # of the screen: the drawings measure in pixels of the figure as shown
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -328,3 +328,166 @@ def _draw_nodes(ax: Axes, x: float, rows: np.ndarray, texts: list[str]) -> None:
 
 def _write(ax, x, y, text, *, color=INK, size=9, align="center", **style):
     return ax.text(x, y, text, color=color, size=size, ha=align, va="center", **style)
+
+
+# --- networks as boxes ----------------------------------------------------------------
+
+COLUMN, BESIDE, UNDER = 20, 10, 20  # from column to column, box to box: pixels
+WIDEST = 130  # of a box: pixels
+PAD, SUM, END = 4, 7, 18  # text to box; radius of a sum; a column's first, last arrow
+ORANGE, PALE = "#B45F00", "#FDEBD3"  # of a box that differs: its edge and its ground
+
+
+class _Block(NamedTuple):
+    """A box of a column: its lines of text, and whether it is drawn in orange."""
+
+    lines: list[str]
+    marked: bool
+
+    @property
+    def height(self) -> float:
+        return LINE * len(self.lines) + 2 * PAD
+
+
+def blocks(
+    columns: Sequence[tuple[str, Sequence[str], Sequence[str] | None]], *, alt: str
+) -> None:
+    """Parts of networks side by side, each from top to bottom, as boxes and arrows.
+
+    columns: (title, boxes of the main path, boxes of the skip path) each. A skip path
+    without boxes is the identity; None means that there is none. The two are added.
+    A box's text is wrapped, and breaks where it has a line feed; one that begins with
+    "*" is drawn in orange, its letters bold: what differs from the other columns.
+    alt: what the figure shows, as in `plots.show`. It is 7.4 inches wide.
+    Raises ValueError for a column without boxes, or a word that is wider than its box.
+    """
+    if not columns or not all(main for _title, main, _skip in columns):
+        raise ValueError(
+            _("blocks: each column needs a box, and one column is needed.")
+        )
+    # Each column is some boxes wide, and some pixels.
+    fixed = sum(_span(skip, 0) + COLUMN for *_rest, skip in columns)
+    parts = sum(_span(skip, 1) - _span(skip, 0) for *_rest, skip in columns)
+    width = min((WIDTH - fixed) / parts, WIDEST)
+    fig, ax = _canvas(WIDTH, 1)
+    try:
+        drawn = [_measured(ax, column, width) for column in columns]
+    except ValueError:
+        plt.close(fig)
+        raise
+    deep = max(
+        sum(block.height + UNDER for block in path) + UNDER
+        for _title, main, skip in drawn
+        for path in (main, skip or [])
+    )
+    floor = END + 2 * SUM
+    head = floor + deep + END
+    height = head + LINE * max(len(title) for title, *_paths in drawn) + 8
+    fig.set_size_inches(WIDTH / DPI, height / DPI)
+    ax.set_ylim(0, height)
+    left = (WIDTH - fixed - parts * width + COLUMN) / 2
+    for title, main, skip in drawn:
+        x = left + width / 2
+        _line(ax, (x, head), (x, floor + deep))
+        end = 2 if skip is None else floor
+        y = _draw_path(ax, x, width, main, floor + deep, end)
+        _line(ax, (x, y), (x, end), arrow=True)
+        if skip is not None:
+            _draw_skip(ax, x, width, skip, floor + deep, floor)
+        for i, line in enumerate(title):
+            y = height - 3 - (i + 0.5) * LINE
+            _write(ax, left, y, line, align="left", weight="bold", parse_math=False)
+        left += _span(skip, width) + COLUMN
+    show(fig, alt)
+
+
+def _span(skip: Sequence | None, width: float) -> float:
+    """How wide a column is whose boxes have this width: pixels."""
+    if skip is None:
+        return width
+    return 2 * width + BESIDE if skip else width + 2 * BESIDE
+
+
+def _measured(ax: Axes, column, width: float) -> tuple:
+    """A column with its texts in lines that fit its boxes, and its title."""
+    title, main, skip = column
+    paths = [[_block(ax, text, width) for text in path or []] for path in (main, skip)]
+    title = _fitted(ax, title, _span(skip, width), "bold")
+    return title, paths[0], None if skip is None else paths[1]
+
+
+def _block(ax: Axes, text: str, width: float) -> _Block:
+    marked = text.startswith("*")
+    weight = "bold" if marked else "normal"
+    lines = _fitted(ax, text.removeprefix("*"), width - 2 * PAD, weight)
+    return _Block(lines, marked)
+
+
+def _fitted(ax: Axes, text: str, width: float, weight: str) -> list[str]:
+    """The text in lines of whole words, not wider than `width` pixels."""
+    probe = ax.text(0, 0, "", size=POINTS, weight=weight, parse_math=False)
+
+    def fits(words: str) -> bool:
+        probe.set_text(words)
+        return probe.get_window_extent().width <= width
+
+    lines = []
+    for part in text.split("\n"):
+        lines.append("")
+        for word in part.split():
+            if not fits(word):
+                raise ValueError(
+                    _("blocks: {word!r} does not fit into its box: shorten it.").format(
+                        word=word
+                    )
+                )
+            longer = f"{lines[-1]} {word}".strip()
+            lines[-1:] = [longer] if fits(longer) else [lines[-1], word]
+    probe.remove()
+    return lines
+
+
+def _draw_path(ax: Axes, x: float, width: float, path, top: float, end: float) -> float:
+    """Boxes spread evenly between two heights, an arrow to each; the lowest edge."""
+    gap = (top - end - sum(block.height for block in path)) / (len(path) + 1)
+    y = top
+    for block in path:
+        _line(ax, (x, y), (x, y - gap), arrow=True)
+        y -= gap + block.height
+        edge, ground = (ORANGE, PALE) if block.marked else (COLORS["train"], "#E3EEF7")
+        box = plt.Rectangle(
+            (x - width / 2, y),
+            width,
+            block.height,
+            facecolor=ground,
+            edgecolor=edge,
+            linewidth=1.6 if block.marked else 1,
+            zorder=3,
+        )
+        ax.add_patch(box)
+        weight = "bold" if block.marked else "normal"
+        for i, line in enumerate(block.lines):
+            at = y + block.height - PAD - (i + 0.5) * LINE
+            _write(ax, x, at, line, size=POINTS, weight=weight, zorder=4)
+    return y
+
+
+def _draw_skip(ax: Axes, x: float, width: float, skip, top: float, end: float) -> None:
+    """The path beside the main one, which is at x, and the sum in which they meet."""
+    aside, low = x - width / 2 + _span(skip, width), end - SUM
+    aside -= width / 2 if skip else BESIDE
+    _line(ax, (x, top), (aside, top))
+    y = _draw_path(ax, aside, width, skip, top, end)
+    _line(ax, (aside, y), (aside, low))
+    _line(ax, (aside, low), (x + SUM, low), arrow=True)
+    circle = plt.Circle((x, low), SUM, facecolor="white", edgecolor=INK, zorder=3)
+    ax.add_patch(circle)
+    _line(ax, (x - SUM, low), (x + SUM, low))
+    _line(ax, (x, low - SUM), (x, low + SUM))
+    _line(ax, (x, low - SUM), (x, 2), arrow=True)
+
+
+def _line(ax: Axes, start, end, *, arrow: bool = False) -> None:
+    style = "-|>,head_length=0.35,head_width=0.18" if arrow else "-"
+    props = {"arrowstyle": style, "color": INK, "linewidth": 1, "shrinkA": 0}
+    ax.annotate("", end, start, zorder=5, arrowprops={**props, "shrinkB": 0})

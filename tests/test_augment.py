@@ -237,6 +237,8 @@ def test_erasing_sets_one_whole_square_to_zero_in_all_channels():
     # Every place inside the image occurs, up to the last row and column.
     assert {*rows.int().argmax(1).tolist()} == {*range(8)}
     assert {*columns.int().argmax(1).tolist()} == {*range(16)}
+    corners = torch.stack([rows.int().argmax(1), columns.int().argmax(1)], dim=1)
+    assert len(corners.unique(dim=0)) > 100  # of 128: one does not follow the other
 
 
 def test_erasing_meets_a_share_p_of_the_images():

@@ -1,4 +1,4 @@
-"""The timeline and the network: every label there, none on another, bad input named."""
+"""The drawings: every label there, none on another, bad input named."""
 
 from itertools import combinations
 
@@ -206,3 +206,116 @@ def test_what_cannot_be_read_is_refused(drawn, arguments, message):
 def test_names_must_be_as_many_as_inputs(drawn):
     with pytest.raises(ValueError, match="1 names of inputs, but W1 has 2 rows"):
         diagrams.network(*weights(2, 2), alt=ALT, x_names=["age"])
+
+
+# --- networks as boxes ----------------------------------------------------------------
+
+RESNETS = {
+    "en": [
+        ("ResNet", ["1×1 conv\nstride 2", "3×3 conv", "1×1 conv"], ["1×1 conv"]),
+        ("ResNet-B", ["*1×1 conv", "*3×3 conv\nstride 2", "1×1 conv"], ["1×1 conv"]),
+        ("ResNet-C, first layers", [*["*3×3 conv"] * 3, "3×3 max pool"], None),
+        ("ResNet-D", ["1×1 conv", "3×3 conv"], ["*2×2 average pool", "*1×1 conv"]),
+    ],
+    "es": [
+        ("ResNet", ["conv 1×1\npaso 2", "conv 3×3", "conv 1×1"], ["conv 1×1"]),
+        ("ResNet-B", ["*conv 1×1", "*conv 3×3\npaso 2", "conv 1×1"], ["conv 1×1"]),
+        ("ResNet-C, tallo", [*["*conv 3×3"] * 3, "agrup. máx. 3×3"], None),
+        ("ResNet-D", ["conv 1×1", "conv 3×3"], ["*promedio 2×2\npaso 2", "*conv 1×1"]),
+    ],
+    "identity": [("plain", ["3×3 conv"], None), ("residual", ["3×3 conv"] * 2, [])],
+}
+
+
+def extents(fig):
+    """(rectangle, extent in pixels) of every box, in the order in which they came."""
+    patches = (p for p in fig.axes[0].patches if isinstance(p, plt.Rectangle))
+    return [(p, p.get_window_extent()) for p in patches]
+
+
+def arrows(fig):
+    """(start, end, whether it has a head) of every line, in pixels."""
+    ax = fig.axes[0]
+    lines = [t for t in ax.texts if hasattr(t, "arrow_patch")]
+    places = [ax.transData.transform([a.xyann, a.xy]).round(3) for a in lines]
+    heads = [a.arrowprops["arrowstyle"] != "-" for a in lines]
+    return [(*place, head) for place, head in zip(places, heads, strict=True)]
+
+
+@pytest.mark.parametrize("columns", RESNETS.values(), ids=RESNETS)
+def test_every_box_holds_its_words_and_touches_no_other(drawn, columns):
+    diagrams.blocks(columns, alt=ALT)
+    ((fig, alt),) = drawn
+    assert alt == ALT
+    found = [(p, box) for p, box in extents(fig)]
+    wanted = [t for _title, main, skip in columns for t in [*main, *(skip or [])]]
+    assert len(found) == len(wanted)
+    words = boxes(fig)
+    for text, (patch, box) in zip(wanted, found, strict=True):
+        held = [
+            (said, at)
+            for said, at in words
+            if box.x0 < at.x0 and at.x1 < box.x1 and box.y0 < at.y0 and at.y1 < box.y1
+        ]
+        words = [word for word in words if word not in held]
+        assert " ".join(said for said, _at in held).split() == text.strip("*").split()
+        orange = plt.matplotlib.colors.to_hex(patch.get_edgecolor()).upper()
+        assert (orange == diagrams.ORANGE) == text.startswith("*")
+    titles = " ".join(said for said, _at in words)
+    assert titles == " ".join(title for title, *_paths in columns)
+    for (_p, a), (_q, b) in combinations(found, 2):
+        assert not a.overlaps(b)
+    width, height = fig.get_size_inches() * fig.dpi
+    for _what, box in [*found, *boxes(fig)]:
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height
+    assert 7.2 < fig.get_size_inches()[0] < 7.6 and fig.get_size_inches()[1] < 3.5
+
+
+@pytest.mark.parametrize("columns", RESNETS.values(), ids=RESNETS)
+def test_an_arrow_enters_every_box_from_above_and_every_sum_from_its_skip(
+    drawn, columns
+):
+    diagrams.blocks(columns, alt=ALT)
+    fig = drawn[0][0]
+    ends = np.array([end for _start, end, head in arrows(fig) if head])
+
+    def reached(*place):
+        return np.isclose(ends, place, atol=0.01).all(axis=1).sum() == 1
+
+    assert all(reached((box.x0 + box.x1) / 2, box.y1) for _p, box in extents(fig))
+    sums = [p for p in fig.axes[0].patches if isinstance(p, plt.Circle)]
+    assert len(sums) == sum(skip is not None for *_rest, skip in columns)
+    for circle in sums:
+        x, y = circle.center
+        assert reached(x, y + circle.radius) and reached(x + circle.radius, y)
+
+
+def test_no_line_crosses_a_box(drawn):
+    diagrams.blocks(RESNETS["identity"] + RESNETS["en"][:2], alt=ALT)
+    fig = drawn[0][0]
+    assert len(arrows(fig)) > 20
+    for start, end, _head in arrows(fig):
+        (left, low), (right, high) = np.minimum(start, end), np.maximum(start, end)
+        for _patch, box in extents(fig):
+            across = left < box.x1 - 1 and box.x0 + 1 < right + 1e-6
+            assert not (across and low < box.y1 - 1 and box.y0 + 1 < high)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ([], "each column needs a box"),
+        (
+            [("ResNet", ["3×3 conv"], None), ("empty", [], [])],
+            "each column needs a box",
+        ),
+        (
+            [("ResNet", ["conv"], ["batchnormalization"])] * 4,
+            "'batchnormalization' does not fit into its box: shorten it",
+        ),
+        ([("Unpronounceable" * 3, ["conv"], None)], "does not fit"),
+    ],
+)
+def test_boxes_that_cannot_be_drawn_are_refused(drawn, columns, message):
+    with pytest.raises(ValueError, match=message):
+        diagrams.blocks(columns, alt=ALT)

@@ -10,6 +10,10 @@ from course_utils.data.dataset import (
 from course_utils.data.diabetes import diabetes
 from course_utils.data.drawing import preprocess_drawing
 from course_utils.data.mnist import mnist
+from course_utils.data.photo import preprocess_photo
+from course_utils.data.photos import photo_groups, split_by_photo
+from course_utils.data.pneumonia import pneumonia
+from course_utils.data.sign_language import sign_language
 
 __all__ = [
     "Dataset",
@@ -18,6 +22,11 @@ __all__ = [
     "cache_folder",
     "diabetes",
     "mnist",
+    "photo_groups",
+    "pneumonia",
     "preprocess_drawing",
+    "preprocess_photo",
+    "sign_language",
+    "split_by_photo",
     "stratified_order",
 ]

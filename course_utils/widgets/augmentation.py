@@ -218,17 +218,17 @@ def warnings(image: Tensor, change: Change, letter: str = "") -> list[str]:
                 letter=letter, other=pair.replace(letter, "")
             )
     share = lost(image, change)
-    if share > 0.15:
+    if share > 0.25:
         said.append(
-            _("{share}% of the outlines have left the picture.").format(
-                share=round(100 * share)
+            _("{share} of the outlines have left the picture.").format(
+                share=f"{share:.0%}"
             )
         )
     if change.zoom < 0.75:
         said.append(
             _(
-                "The picture shrinks to {share}% of its pixels: fingers run together."
-            ).format(share=round(100 * change.zoom**2))
+                "The picture shrinks to {share} of its pixels: fingers run together."
+            ).format(share=f"{change.zoom**2:.0%}")
         )
     if change.blur > 1.5:
         said.append(
@@ -239,15 +239,15 @@ def warnings(image: Tensor, change: Change, letter: str = "") -> list[str]:
         )
     if change.noise > 0.6:
         said.append(
-            _("The noise is {share}% as strong as the picture itself.").format(
-                share=round(100 * change.noise)
+            _("The noise is {share} as strong as the picture itself.").format(
+                share=f"{change.noise:.0%}"
             )
         )
     flat = _saturated(transform(image, change)) - _saturated(image)
-    if flat > 0.2:
+    if flat > 0.3:
         said.append(
-            _("{share}% of the pixels would be pure black or white in a photo.").format(
-                share=round(100 * flat)
+            _("{share} of the pixels would be pure black or white in a photo.").format(
+                share=f"{flat:.0%}"
             )
         )
     return said

@@ -1,4 +1,4 @@
-"""A stand-in for MNIST's server, on the loopback, and the real files where present."""
+"""Stand-ins for files and for MNIST's server, and the real files where present."""
 
 import gzip
 import hashlib
@@ -36,13 +36,64 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
+def real(name):
+    """A folder of the real files that no one of this project wrote."""
+    folder = Path(os.environ.get("COURSE_REALDATA", ROOT.parent / "shared/realdata"))
+    if not (folder / name).is_dir():
+        pytest.skip(f"no {name} in {folder}")
+    return folder / name
+
+
 @pytest.fixture(scope="session")
 def real_folder():
     """The complete MNIST as torchvision keeps it, gzipped."""
-    folder = Path(os.environ.get("COURSE_REALDATA", ROOT.parent / "shared/realdata"))
-    if not (folder / "mnist" / "MNIST" / "raw").is_dir():
-        pytest.skip(f"no MNIST in {folder}")
-    return folder / "mnist"
+    return real("mnist")
+
+
+@pytest.fixture(scope="session")
+def real_signs():
+    """Two files of Sign-Language-MNIST: 4,989 images of 240 photos, 2,183 of 104."""
+    return real("sign_mnist")
+
+
+@pytest.fixture(scope="session")
+def real_pneumonia():
+    """The file of PneumoniaMNIST, with the official arrays, packed anew."""
+    return real("pneumoniamnist") / "pneumoniamnist.npz"
+
+
+@pytest.fixture(scope="session")
+def signs():
+    """24 letters, 10 photos of each, 3 variants of each photo: (x, file labels, photo).
+
+    x uint8 (720, 28, 28): smooth random pictures, and noise of one grey level.
+    """
+    rng = np.random.RandomState(0)
+    pictures = rng.rand(240, 8, 8).repeat(4, axis=1).repeat(4, axis=2)[:, 2:-2, 2:-2]
+    photo = rng.permutation(np.arange(240).repeat(3))
+    noise = rng.randint(-1, 2, (720, 28, 28))
+    x = (10 + 230 * pictures[photo] + noise).astype(np.uint8)
+    place = photo // 10  # in the alphabet, with a gap where J is
+    return x, place + (place >= 9), photo
+
+
+def csv(x, labels):
+    """The bytes of a CSV file in the form of Sign-Language-MNIST."""
+    names = ",".join(["label", *(f"pixel{i}" for i in range(1, 785))])
+    rows = np.column_stack([labels, x.reshape(len(x), -1)])
+    lines = [names, *(",".join(map(str, row)) for row in rows.tolist()), ""]
+    return "\n".join(lines).encode()
+
+
+@pytest.fixture
+def sign_files(signs):
+    """The bytes of a small train and a small test file, of photos of their own."""
+    x, labels, photo = signs
+    test = photo % 10 >= 7
+    return {
+        "sign_mnist_train.csv": csv(x[~test], labels[~test]),
+        "sign_mnist_test.csv": csv(x[test], labels[test]),
+    }
 
 
 def idx(array):

@@ -40,7 +40,7 @@ def hand(side=28):
 
 
 FIST = hand()
-FAR = Change(-40, 8, -3, 0.6, 1.5, 0.6, 2, 1.5, mirror=True)
+FAR = Change(-45, 8, -8, 0.7, 1.5, 0.6, 2, 1.5, mirror=True)
 
 
 @pytest.fixture(autouse=True)
@@ -203,14 +203,21 @@ def test_the_recipe_is_code_that_makes_the_draws():
         (Change(zoom=0.7), "shrinks to 49% of its pixels"),
         (Change(blur=2), "A blur of 2 px closes the gaps"),
         (Change(noise=0.7), "The noise is 70% as strong"),
-        (Change(brightness=2), "pure black or white"),
-        (Change(brightness=-1.5), "pure black or white"),
+        (Change(brightness=-2), "pure black or white"),
     ],
 )
 def test_each_excess_has_its_sentence(change, word):
     (said,) = warnings(FIST, change)
     assert word in said and said in describe(FIST, change)
     assert "This goes too far: " in describe(FIST, change)
+
+
+def test_a_pixel_that_was_black_already_does_not_count():
+    paper = torch.full((1, 28, 28), 255, dtype=torch.uint8)
+    paper[:, 5:20, 10:14] = 0
+    assert warnings(paper, Change(brightness=0.2)) == []
+    (said,) = warnings(255 - FIST, Change(brightness=2))
+    assert "pure black or white" in said
 
 
 @pytest.mark.parametrize("change", [Change(), MODEST, Change(rotation=25, blur=1.5)])

@@ -1,0 +1,1 @@
+"""Data that the course computes itself, where the real ones cannot be had."""

@@ -22,13 +22,16 @@ ROOT = Path(__file__).resolve().parents[1]
 # lower bounds), none of which an installation may move.
 COLAB = {
     "anywidget": "0.9.18",
+    "gradio": "5.49.1",
     "ipywidgets": "7.7.1",
     "kaggle": "1.7.4.5",
+    "kagglehub": "0.3.13",
     "matplotlib": "3.10.0",
     "mlxtend": "0.23.4",
     "numpy": "2.0.2",
     "pooch": "1.8.2",
     "scikit-learn": "1.6.1",
+    "scipy": "1.16.3",
     "six": "1.17.0",
     "torch": "2.8.0",
     "torchvision": "0.23.0",

@@ -1,8 +1,9 @@
 """Draw the picture that opens a workshop, notebooks/images/0N_overview.png.
 
-    python tools/draw_overview.py 01 02     # about 40 s on two cores
+    python tools/draw_overview.py 01 02 03     # about 80 s on two cores
 
 01: a curve that a small network learns. 02: a digit on its way through a CNN.
+03: a rendered hand, residual blocks, the probabilities, and what the network looked at.
 The pictures have no words, so that both languages and the README share them.
 """
 
@@ -17,12 +18,13 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from course_utils import augment, data, models, plots  # noqa: E402
+from course_utils import augment, data, explain, models, plots  # noqa: E402
 from course_utils.training import fit  # noqa: E402
 
 IMAGES = ROOT / "notebooks" / "images"
 STEPS = (0, 60, 400)  # of training, at which the curve of workshop 01 is shown
 DIGIT = 8
+LETTER = "Y"
 STAGES = {0: (4, 4), 1: (5, 5), 4: (8, 8)}  # layer index -> grid of its maps
 
 
@@ -128,15 +130,75 @@ def draw(stages, probabilities):
     return fig
 
 
+def sign():
+    """A hand, blocks with their shortcuts, the letters, and a class-activation map."""
+    signs = data.sign_language("embedded")
+    train, valid = ((per_image(part.x), part.y) for part in (signs.train, signs.valid))
+    model = models.sign_resnet(16)
+    jitter = augment.Compose(
+        augment.RandomAffine(degrees=12, translate=3, scale=0.15, shear=0.1),
+        augment.RandomBrightnessContrast(0.3, 0.3),
+    )
+    fit(model, train, valid, epochs=20, augment=jitter, live=False)
+    x = valid[0][valid[1] == signs.classes.index(LETTER)]
+    with torch.inference_mode():
+        probabilities = model.eval()(x).softmax(1)
+    surest = probabilities.amax(1).argmax()
+    x, p = x[surest][None], probabilities[surest]
+    fig, axes = plt.subplots(
+        1, 4, figsize=(9, 1.95), width_ratios=[1, 2.2, 0.55, 1], layout="none"
+    )
+    fig.subplots_adjust(left=0.01, right=0.99, bottom=0.03, top=0.97, wspace=0.14)
+    axes[0].imshow(x[0, 0], cmap="gray")
+    draw_blocks(axes[1], blocks=4)
+    colors = [plots.COLORS["muted"]] * len(p)
+    colors[int(p.argmax())] = plots.COLORS["valid"]
+    axes[2].barh(range(len(p)), p, color=colors)
+    axes[2].invert_yaxis()
+    axes[3].imshow(x[0, 0], cmap="gray")
+    seen = explain.class_map(model, x, model.block3)[0]
+    side = (-0.5, 27.5, 27.5, -0.5)
+    axes[3].imshow(
+        seen, cmap="Oranges", alpha=0.55, extent=side, interpolation="bilinear"
+    )
+    for ax in axes:
+        ax.set_axis_off()
+    for ax in axes[1:]:
+        ax.text(-0.06, 0.5, "›", transform=ax.transAxes, fontsize=20, va="center",
+                ha="center")  # fmt: skip
+    return fig
+
+
+def per_image(x):
+    """Each image by its own mean and deviation, as workshop 03 does."""
+    x = x.float() / 255
+    mean, std = x.mean((1, 2, 3), keepdim=True), x.std((1, 2, 3), keepdim=True)
+    return (x - mean) / (std + 8 / 255)
+
+
+def draw_blocks(ax, blocks):
+    """Boxes in a row, an arc over each: the shortcut past it."""
+    blue, orange = plots.COLORS["train"], plots.COLORS["valid"]
+    ax.plot([-0.6, blocks - 0.4], [0, 0], color=plots.COLORS["muted"], lw=2)
+    for i in range(blocks):
+        box = plt.Rectangle((i - 0.24, -0.3), 0.48, 0.6, color=blue, zorder=2)
+        ax.add_patch(box)
+        turn = torch.linspace(0, torch.pi, 50)
+        arc = i - 0.42 * turn.cos(), 0.95 * turn.sin()
+        ax.plot(*arc, color=orange, lw=3)
+        ax.plot(i + 0.42, 0, "o", color=orange, markersize=9, zorder=3)
+    ax.set(xlim=(-0.6, blocks - 0.4), ylim=(-0.8, 1.2))
+
+
 def main(names) -> None:
     plots.apply_style()
     torch.manual_seed(0)
     IMAGES.mkdir(exist_ok=True)
     for name in names:
         path = IMAGES / f"{name}_overview.png"
-        {"01": perceptron, "02": digit}[name]().savefig(path, dpi=150)
+        {"01": perceptron, "02": digit, "03": sign}[name]().savefig(path, dpi=150)
         print(path)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["01", "02"])
+    main(sys.argv[1:] or ["01", "02", "03"])

@@ -24,11 +24,12 @@ QUIET = {"fetchNews": "false", "checkForUpdates": False}
 
 
 @contextmanager
-def notebook_page(browser, folder: Path, notebook: Path, cells: Sequence[str], last):
+def notebook_page(browser, folder: Path, notebook: Path, cells: Sequence, last):
     """The page of a JupyterLab of its own in which those cells have been run.
 
-    folder: an empty one to work in. cells: ids, in order. last: a selector of what the
-    last of them shows. On leaving, fails if the page had a fault or asked the network.
+    folder: an empty one to work in. cells: in order, ids of the notebook or cells of
+    the test's own. last: a selector of what the last of them shows. On leaving, fails
+    if the page had a fault or asked the network.
     """
     write_cells(folder, notebook, cells)
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
@@ -55,11 +56,11 @@ def notebook_page(browser, folder: Path, notebook: Path, cells: Sequence[str], l
     assert faults == []
 
 
-def write_cells(folder: Path, notebook: Path, cells: Sequence[str]) -> None:
+def write_cells(folder: Path, notebook: Path, cells: Sequence) -> None:
     """The cells without outputs as workshop.ipynb, and settings that ask no network."""
     content = nbformat.read(notebook, as_version=4)
     by_id = {cell.id: cell for cell in content.cells}
-    content.cells = [by_id[name] for name in cells]
+    content.cells = [by_id[c] if isinstance(c, str) else c for c in cells]
     for cell in content.cells:
         cell.outputs, cell.execution_count = [], None
     nbformat.write(content, folder / "workshop.ipynb")

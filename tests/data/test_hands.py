@@ -70,14 +70,23 @@ class TestRender:
         other = hands.render("V", seed=9, vary=0)
         assert (other.int() - x[:1]).abs().max() <= 1
 
-    def test_a_person_keeps_skin_and_hand(self):
-        def of(seed, person):
-            who = Dice([(2, 0, person)])
-            return hand_model.anatomy(who).phalanges
+    def test_a_number_is_a_person_whatever_the_seed(self, monkeypatch):
+        drawn = []
 
-        assert np.array_equal(of(0, 4), of(1, 4))
-        same = hands.render("B" * 6, seed=0, people=[4] * 6)
-        assert len({image.numpy().tobytes() for image in same}) == 6
+        def remembered(person):
+            drawn.append(hand_model.anatomy(person))
+            return drawn[-1]
+
+        monkeypatch.setattr(hands, "anatomy", remembered)
+        for seed in (0, 1):
+            hands.render("ABC", seed=seed, people=[4, 4, 5])
+            hands.render("AB", seed=seed)
+        first, alone, again, others = (hand.phalanges for hand in drawn)
+        assert np.array_equal(first, again)
+        assert np.array_equal(first[0], first[1])
+        assert not np.array_equal(first[0], first[2])
+        assert not np.array_equal(alone[0], alone[1])
+        assert not np.array_equal(alone, others)
 
     @pytest.mark.parametrize(
         ("change", "words"),
@@ -89,9 +98,13 @@ class TestRender:
             ({"letters": [1.0]}, "1.0 is none of"),
             ({"letters": [True]}, "True is none of"),
             ({"letters": [""]}, "'' is none of"),
-            ({"people": [1]}, "one int >= 0 for each of the 2 letters"),
-            ({"people": [1, -1]}, "one int >= 0 for each"),
-            ({"seed": -1}, "seed must be int >= 0, got -1"),
+            ({"people": [1]}, "one number (int, 0..2**32 - 1) for each of the 2"),
+            ({"people": [1, -1]}, "people must be one number"),
+            ({"people": [1, 2**32]}, "people must be one number"),
+            ({"letters": None}, "None is none of"),
+            ({"letters": 3.5}, "3.5 is none of"),
+            ({"seed": 2**32}, "seed must be int, 0..2**32 - 1, got 4294967296"),
+            ({"seed": -1}, "seed must be int, 0..2**32 - 1, got -1"),
             ({"seed": 0.5}, "seed must be"),
             ({"size": 4}, "size must be int >= 8, got 4"),
             ({"vary": -1}, "vary must be >= 0, got -1"),
@@ -262,7 +275,7 @@ class TestCollection:
         x, y, photo, _person = hands.collection(1, photos=4)
         found = data.photo_groups(x, y)
         right = (found[:, None] == found) == (photo[:, None] == photo)
-        assert right.all(1).float().mean() > 0.97
+        assert right.all(1).float().mean() >= 0.99
 
     @pytest.mark.parametrize("name", ["photos", "variants"])
     def test_refuses_none(self, name):
@@ -273,10 +286,10 @@ class TestCollection:
 def test_letters_can_be_read_on_unseen_people():
     from sklearn.linear_model import RidgeClassifier
 
-    y = torch.arange(24).repeat(14)
-    people = torch.arange(14).repeat_interleave(24)
+    y = torch.arange(24).repeat(10)
+    people = torch.arange(10).repeat_interleave(24)
     x = hands.render(y, seed=0, people=people, vary=0.5).flatten(1).float()
     x = (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)
-    seen = people < 11
+    seen = people < 8
     model = RidgeClassifier(alpha=300).fit(x[seen], y[seen])
-    assert model.score(x[~seen], y[~seen]) > 0.35  # by chance: 0.04
+    assert model.score(x[~seen], y[~seen]) > 0.6  # by chance: 0.04

@@ -190,7 +190,7 @@ def lines(
         ends.append((values[-1], name, color))
     _label_ends(ax, x[-1], ends)
     if all(float(value).is_integer() for value in x):  # there is no epoch 1.25
-        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     low, high = ax.get_ylim()
     if percent:
         ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))

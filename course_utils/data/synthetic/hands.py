@@ -30,8 +30,11 @@ SIDE = 28
 OVERSAMPLING = 1.5  # rays per pixel and axis
 PHOTO_SIDE = 42  # of the photos that a collection's images are made from
 CROP = 0.92  # of a photo's side that an image shows, so that it can turn and move
-TURN = 1.5  # degrees either way
+TURN = 1.2  # degrees either way
 COARSE = 20  # pixels a side of the coarse variants
+# Degrees of yaw, pitch and roll from a letter's usual view, so that it can be read.
+FARTHEST = np.array([28.0, 20.0, 16.0])
+KEYS = "int, 0..2**32 - 1"  # that a random stream takes
 PEOPLE, VARIANTS, PHOTOS = 12, 8, 30  # of the embedded data set; photos per letter
 
 
@@ -46,7 +49,7 @@ def render(
     """One rendered photo of a right hand for each letter.
 
     letters: names ("HOLA", ["H", "O"]) or indices into the 24 letters of
-        hand_model.LETTERS, N >= 0 of them. seed: int >= 0; the same seed gives the same
+        LETTERS, N >= 0 of them. seed: int, 0..2**32 - 1; the same seed gives the same
         images on one machine, and each of them does not depend on the ones after it.
     size: pixels a side, >= 8. people: N ints >= 0; the same number is the same person:
         shape of the hand, skin, sleeve, habits of posing. None: N people.
@@ -56,7 +59,7 @@ def render(
     Raises ValueError for other arguments.
     """
     names, who = _checked("render", letters, people)
-    need("render", "seed", seed, whole(seed, 0), "int >= 0")
+    need("render", "seed", seed, _key(seed), KEYS)
     need("render", "size", size, whole(size, 8), "int >= 8")
     number = isinstance(vary, (int, float)) and 0 <= vary < np.inf
     need("render", "vary", vary, number, ">= 0")
@@ -69,15 +72,16 @@ def collection(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """A data set like Sign-Language-MNIST: few photos, many variants of each.
 
-    seed: int >= 0. photos: of each of the 24 letters; they are of 12 people in turn.
-    variants: images made from each photo by cropping, turning (1.5 degrees), zooming,
-        brightness (15 %), blur or coarse pixels, as it was done there.
-    Returns x uint8 (N, 1, 28, 28), y int64 (N,), indices into hand_model.LETTERS, the
+    seed: int, 0..2**32 - 1. photos: of each of the 24 letters, shared by 12 people.
+    variants: images made from each photo by cropping, turning (up to 1.2 degrees),
+        zooming, brightness (up to 15 %), and blur or coarser pixels, as was done there:
+        so alike that data.photo_groups finds which belong together.
+    Returns x uint8 (N, 1, 28, 28), y int64 (N,), indices into LETTERS, the
     number of each image's photo (N,) and of the person on it (N,), N = 24 * photos *
     variants; images of one photo lie together.
     Raises ValueError for numbers below 1.
     """
-    need("collection", "seed", seed, whole(seed, 0), "int >= 0")
+    need("collection", "seed", seed, _key(seed), KEYS)
     need("collection", "photos", photos, whole(photos, 1), "int >= 1")
     need("collection", "variants", variants, whole(variants, 1), "int >= 1")
     y = torch.arange(len(LETTERS)).repeat_interleave(photos)
@@ -93,6 +97,8 @@ def _checked(where: str, letters, people) -> tuple[list[str], list[int] | None]:
     """Letters as names and people as ints, or a ValueError that says what is wrong."""
     if isinstance(letters, (Tensor, np.ndarray)):
         letters = letters.tolist()
+    if not isinstance(letters, Sequence):
+        letters = [letters]  # of which the next lines say what is wrong
     names = []
     for letter in letters:
         if whole(letter, 0) and letter < len(LETTERS):
@@ -110,13 +116,18 @@ def _checked(where: str, letters, people) -> tuple[list[str], list[int] | None]:
     if isinstance(people, (Tensor, np.ndarray)):
         people = people.tolist()
     people = list(people)
-    if len(people) != len(names) or not all(whole(person, 0) for person in people):
+    if len(people) != len(names) or not all(map(_key, people)):
         raise ValueError(
             _(
-                "{where}: people must be one int >= 0 for each of the {n} letters."
-            ).format(where=where, n=len(names))
+                "{where}: people must be one number ({known}) for each of the {n} "
+                "letters."
+            ).format(where=where, known=KEYS, n=len(names))
         )
     return names, people
+
+
+def _key(number) -> bool:
+    return whole(number, 0) and number < 2**32
 
 
 def _photograph(
@@ -142,7 +153,8 @@ def _photograph(
     fingers = finger_joints(hand, bend, pose.spread + 1.5 * shot.normal(4))
     thumb = thumb_joints(hand, reach(hand, fingers, pose))
     forearm = pose.forearm + 12 * shot.normal(2)
-    view = pose.view + person.normal(3) * [8, 6, 5] + shot.normal(3) * [14, 11, 9]
+    aside = person.normal(3) * [8, 6, 5] + shot.normal(3) * [14, 11, 9]
+    view = pose.view + np.clip(aside, -FARTHEST, FARTHEST)
     body = studio.turn(flesh(hand, fingers, thumb, forearm), view)
     center, half = studio.frame(body, shot)
     looks = studio.look(person, shot)
@@ -167,7 +179,7 @@ def _variants(photos: Tensor, variants: int, seed: int) -> Tensor:
     angle = step * (np.arange(len(photos)) % variants + 0.5) - TURN
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     zoom = CROP * dice.uniform(0.995, 1.005, 1)
-    right, down = dice.uniform(-0.008, 0.008, 0, 2).T
+    right, down = dice.uniform(-0.006, 0.006, 0, 2).T
     theta = np.stack([zoom * cos, -zoom * sin, right, zoom * sin, zoom * cos, down], 1)
     theta = torch.tensor(theta, dtype=torch.float32).view(-1, 2, 3)
     grid = F.affine_grid(theta, list(photos.shape), align_corners=False)

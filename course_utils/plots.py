@@ -190,7 +190,9 @@ def lines(
         ends.append((values[-1], name, color))
     _label_ends(ax, x[-1], ends)
     if all(float(value).is_integer() for value in x):  # there is no epoch 1.25
-        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(
+            mpl.ticker.MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+        )
     low, high = ax.get_ylim()
     if percent:
         ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
@@ -247,7 +249,8 @@ def draw_history(fig: Figure, history, *, epochs: int) -> None:
     left.set(xlabel=_("epoch"))
     right.set(xlabel=_("epoch (kept: {n})").format(n=best + 1))
     for ax in (left, right):
-        ax.set(xlim=(1, max(epochs, 2)))
+        ax.set(xlim=(1, max(epochs, 2) + 0.2))
+        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
 
 
 def confusion(counts, classes: Sequence[str], *, alt: str) -> None:
@@ -291,7 +294,7 @@ def reliability(bins: Mapping[str, tuple], *, alt: str) -> None:
                    label=name)  # fmt: skip
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
-    ax.legend(loc="upper left", markerscale=0.6)
+    ax.legend(loc="lower right", markerscale=0.6)
     ax.set(xlim=(0, 1.03), ylim=(0, 1.03))
     ax.set(xlabel=_("confidence: probability of its answer"), ylabel=_("right answers"))
     show(fig, alt)

@@ -101,6 +101,23 @@ def test_zero_ranges_change_nothing(step):
     torch.testing.assert_close(step(x, seeded()), x, atol=1e-5, rtol=0)
 
 
+def test_a_pair_in_the_place_of_a_number_is_refused():
+    for pair in ({"translate": (0.1, 0.1)}, {"scale": (0.9, 1.1)}):
+        with pytest.raises(ValueError, match="translate is a single number, in pixels"):
+            RandomAffine(**pair)
+    for kind, field in [
+        (RandomAffine, "degrees"),
+        (RandomBrightnessContrast, "contrast"),
+        (RandomLighting, "strength"),
+        (GaussianNoise, "std"),
+        (GaussianBlur, "sigma"),
+        (RandomErasing, "p"),
+    ]:
+        said = rf"{kind.__name__}: {field} is a single number, got \(0, 1\)"
+        with pytest.raises(ValueError, match=said):
+            kind(**{field: (0, 1)})
+
+
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_wrong_images_are_named(step):
     with pytest.raises(ValueError, match=r"float images \(N, C, H, W\), got .*uint8"):

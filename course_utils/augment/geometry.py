@@ -65,6 +65,14 @@ class RandomAffine:
     shear: float = 0.1
 
     def __post_init__(self):
+        # torchvision's, whose names these are, take pairs, and fractions of the side.
+        if any(isinstance(v, tuple | list) for v in (self.translate, self.scale)):
+            raise ValueError(
+                _(
+                    "RandomAffine: translate is a single number, in pixels; scale is a "
+                    "single number, such as 0.15."
+                )
+            )
         need_range("RandomAffine", "degrees", self.degrees)
         need_range("RandomAffine", "translate", self.translate)
         need_range("RandomAffine", "scale", self.scale, below=1)

@@ -33,6 +33,12 @@ def need_range(
     most: float = math.inf,
     whole: bool = False,
 ) -> None:
+    if isinstance(value, tuple | list):
+        raise ValueError(
+            _("{name}: {field} is a single number, got {value!r}.").format(
+                name=name, field=field, value=value
+            )
+        )
     if 0 <= value < below and value <= most and (not whole or value == int(value)):
         return
     bounds = "int >= 0" if whole else ">= 0"

@@ -30,20 +30,20 @@ def expect_network(model: object) -> None:
 
 
 def expect_split(valid: object) -> tuple[Tensor, Tensor]:
-    """(x, y) of `valid`, as many images as labels; NotYet otherwise."""
+    """(x, y) of `valid`, as many images as labels; Slip otherwise."""
     if not isinstance(valid, tuple | list) or len(valid) != 2:
-        raise NotYet(_("valid must be a pair (x, y) of images and labels."))
+        raise Slip(_("valid must be a pair (x, y) of images and labels."))
     x, y = valid
     if not isinstance(x, Tensor) or not isinstance(y, Tensor) or x.shape[:1] != y.shape:
-        raise NotYet(_("valid must be two tensors, as many images as labels."))
+        raise Slip(_("valid must be two tensors, as many images as labels."))
     if not x.is_floating_point():
-        raise NotYet(
+        raise Slip(
             _(
                 "valid holds pixels of type {kind}: normalise them as in training."
             ).format(kind=str(x.dtype).removeprefix("torch."))
         )
     if len(x) == 0:
-        raise NotYet(_("valid is empty."))
+        raise Slip(_("valid is empty."))
     return x, y
 
 

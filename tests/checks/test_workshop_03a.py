@@ -233,7 +233,7 @@ LAYER = "F.relu(self.bn1(self.conv1(x)))"
 MISTAKES = {
     "03.letter": {
         "alphabet without J": ["USED[label]"],
-        "room for J twice": ["ALPHABET[label + (label > 8)]"],
+        "one letter too many": ["ALPHABET[label + (label > 8)]"],
         "take J away": ["ALPHABET[label - (label > 8)]"],
         "as capitals": ["ALPHABET[label].lower()"],
         "one letter ahead": ["ALPHABET[label + 1]"],
@@ -248,6 +248,8 @@ MISTAKES = {
         "One letter is meant": ["ALPHABET[label : label + 2]"],
         "One letter is meant?": ["ALPHABET[:label]"],
         "letter too few": ["ALPHABET.replace('N', '')[label]"],
+        "it has no Ñ": ["(ALPHABET[:14] + 'Ñ' + ALPHABET[14:])[label]"],
+        "for label=10 it returns nothing": ["ALPHABET[label] if label < 9 else None"],
         "letter twice": ["ALPHABET.replace('N', 'NN')[label]"],
         "of type list": ["[ALPHABET[label]]"],
         "Square brackets": ["ALPHABET(label)"],
@@ -346,10 +348,10 @@ MISTAKES = {
             LIGHT, RandomAffine(20), GaussianNoise(0.4), sometimes(mirror, 0.5)),
         "comes out mirrored??": lambda x, g: sometimes(lambda x, g: x.flip(-2))(x, g),
         "comes out mirrored???": lambda x, g: x.mT,
-        "turned by more than 35": Compose(RandomAffine(degrees=90), LIGHT),
-        "turned by more than 35?": Compose(RandomAffine(degrees=50), LIGHT),
-        "turned by more than 35??": lambda x, g: x.rot90(1, (2, 3)),
-        "turned by more than 35???": sometimes(lambda x, g: x.flip(-1, -2)),
+        "turned too far": Compose(RandomAffine(degrees=90), LIGHT),
+        "turned too far?": Compose(RandomAffine(degrees=50), LIGHT),
+        "turned too far??": lambda x, g: x.rot90(1, (2, 3)),
+        "turned too far???": sometimes(lambda x, g: x.flip(-1, -2)),
         "shifted by 9 pixels": Compose(RandomAffine(10, translate=12), LIGHT),
         "hardly anything": Compose(RandomAffine(), LIGHT, RandomErasing(22, p=1)),
         "hardly anything?": Compose(RandomAffine(scale=0.9), LIGHT),
@@ -413,6 +415,91 @@ def test_mistakes_get_different_sentences(name, lang):
     assert len(said) == len(parts) > 10
 
 
+@pytest.mark.parametrize(
+    ("wrong", "kind"), [("rotate", "str"), (None, "NoneType"), (augment, "module")]
+)
+def test_what_is_no_change_is_told_what_one_looks_like(wrong, kind):
+    message = judge("03.augmentation", wrong).message
+    assert "for example `augment.Compose(augment.RandomAffine(degrees=10)" in message
+    assert message.endswith(f"something of type {kind}.")
+
+
+def test_noise_is_told_apart_from_light():
+    for extra in (GaussianNoise(0.3), GaussianBlur(1), RandomErasing(6)):
+        message = judge("03.augmentation", Compose(RandomAffine(), extra)).message
+        assert message.endswith("Noise, blur and erased squares are not light.")
+    assert "Noise" not in judge("03.augmentation", RandomAffine()).message
+
+
+def test_too_much_slant_or_blur_is_refused():
+    for affine, blur, part in [
+        (RandomAffine(shear=0.6), 1.5, "it slants by up to 0.6"),
+        (RandomAffine(shear=0.5), 1.6, "it blurs by up to 1.6"),
+        (RandomAffine(shear=0.3), 1.5, "Correct"),
+    ]:
+        change = Compose(affine, LIGHT, GaussianBlur(blur))
+        message = judge("03.augmentation", change).message
+        assert part in message, message
+
+
+def seeded_with(seed):
+    def split(photo, fraction, seed_given):
+        return answer("03.split_by_photo")(photo, fraction, seed)
+
+    return split
+
+
+def test_a_seed_of_its_own_is_found_out():
+    message = judge("03.split_by_photo", seeded_with(0)).message
+    assert message.endswith("same split: do you pass `seed` to the generator?")
+
+
+@pytest.mark.parametrize("own", ["", ", generator=generator"])
+def test_a_chance_for_each_photo_is_no_fraction_of_them(own):
+    chosen = f"photos[torch.rand(len(photos){own}) < fraction]"
+    message = judge("03.split_by_photo", answer("03.split_by_photo", chosen)).message
+    assert "You draw how many: they must be `round(fraction" in message
+
+
+def test_the_function_shortcut_is_not_that_of_the_block():
+    block = answer("03.residual_block", None, None, "F.relu(f + shortcut(x))")
+    message = judge("03.residual_block", block).message
+    assert "`shortcut` alone is the function that builds shortcuts" in message
+    assert "Error" not in message
+
+
+def with_forward(forward):
+    parent = answer("03.residual_block")
+    return type("ResidualBlock", (parent,), {"forward": forward})
+
+
+def test_a_block_that_changes_its_input_is_found_out():
+    def forward(self, x):
+        f = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        s = self.shortcut(x)
+        s += f
+        return F.relu(s)
+
+    message = judge("03.residual_block", with_forward(forward)).message
+    assert "changes the very x that came in" in message
+
+    def forward(self, x):
+        f = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        f += self.shortcut(x)
+        return F.relu(f)
+
+    assert judge("03.residual_block", with_forward(forward)).status is Status.CORRECT
+
+
+def test_a_block_without_a_gradient_is_found_out():
+    def forward(self, x):
+        f = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(f + self.shortcut(x)).detach()
+
+    message = judge("03.residual_block", with_forward(forward)).message
+    assert "no gradient comes back through your block" in message
+
+
 def test_a_photo_in_both_parts_is_named():
     message = judge("03.split_by_photo", split_images).message
     assert "of photo 105, 2 images train and 1 validate" in message
@@ -471,11 +558,15 @@ def test_the_exercises_are_in_the_notebooks_order():
 SLIPS = [
     ("03.letter", answer("03.letter", "ALPHABET(label)")),
     ("03.letter", "K"),
+    ("03.letter", answer("03.letter", "ALPHABET[label].lower()")),
+    ("03.letter", answer("03.letter", "ALPHABET[label] if label < 9 else None")),
     ("03.split_by_photo", answer("03.split_by_photo", None, None, "valid")),
     ("03.split_by_photo", answer("03.split_by_photo", "photos[order[:fraction]]")),
     ("03.residual_block", answer("03.residual_block", "relu(self.conv1(x))")),
     ("03.residual_block", answer("03.residual_block")(8, 8)),
+    ("03.residual_block", answer("03.residual_block", None, None, "f + shortcut(x)")),
     ("03.augmentation", [RandomAffine()]),
+    ("03.augmentation", "RandomAffine"),
     ("03.augmentation", lambda x: x),
 ]
 

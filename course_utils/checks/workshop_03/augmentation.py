@@ -5,13 +5,18 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from course_utils.augment import (
+    GaussianBlur,
+    GaussianNoise,
+    RandomAffine,
+    RandomErasing,
+)
 from course_utils.checks import exercise
 from course_utils.checks.answers import (
     NotYet,
     Slip,
     Stopped,
     call,
-    expect_callable,
     tensor,
 )
 from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
@@ -20,6 +25,7 @@ from course_utils.locale import _
 
 # Of 64 draws, how many may go wrong by chance, and how many are no chance.
 RARE, OFTEN = 2, 10
+NO_LIGHT = (GaussianNoise, GaussianBlur, RandomErasing)
 
 
 @exercise(
@@ -46,7 +52,8 @@ def augmentation(answer):
     measured = Measured(_drawing(answer, Generator().manual_seed(0)))
     _expect_values(measured)
     _expect_same_letter(measured)
-    _expect_both_kinds(measured)
+    _expect_both_kinds(answer, measured)
+    _expect_sharp_and_upright(answer)
     _expect_own_draws(measured)
     if not _repeatable(answer):
         return _(
@@ -70,7 +77,7 @@ def _expect_change(answer: object) -> None:
                 "that each batch draws anew."
             )
         )
-    for step in (answer, *getattr(answer, "steps", ())):
+    for step in _steps(answer):
         if isinstance(step, type):
             reason = _("`{name}` needs parentheses, with your numbers in between.")
             raise Slip(reason.format(name=step.__name__))
@@ -81,7 +88,18 @@ def _expect_change(answer: object) -> None:
                     "images of a batch in the same way: use those of `augment`."
                 )
             )
-    expect_callable(answer)
+    if not callable(answer):
+        reason = _(
+            "a change is expected, for example "
+            "`augment.Compose(augment.RandomAffine(degrees=10), …)`, and it got "
+            "something of type {kind}."
+        )
+        raise Slip(reason.format(kind=type(answer).__name__))
+
+
+def _steps(answer: object) -> list:
+    """The answer, and the changes that it joins, if it is a `Compose`."""
+    return [answer, *getattr(answer, "steps", ())]
 
 
 def _drawing(answer: Callable, generator: Generator) -> Callable[[Tensor], Tensor]:
@@ -166,8 +184,8 @@ def _expect_same_letter(measured: Measured) -> None:
         )
     elif (n := int(measured.overturned.sum())) > RARE:
         reason = _(
-            "{counts} the image is turned by more than 35 degrees. Letters differ by "
-            "how the hand is turned: K and P are the same handshape. Stay within 30."
+            "{counts} the image is turned too far. Letters differ by how the hand is "
+            "turned: K and P are the same handshape. Stay within 30 degrees."
         )
     elif (n := int(((measured.shift > 8) & measured.clear).sum())) > RARE:
         reason = _(
@@ -184,7 +202,7 @@ def _expect_same_letter(measured: Measured) -> None:
     raise NotYet(reason.format(counts=counts.format(n=n, total=total)))
 
 
-def _expect_both_kinds(measured: Measured) -> None:
+def _expect_both_kinds(answer: object, measured: Measured) -> None:
     """NotYet unless both the place of things and the light change."""
     moves = measured.moved.sum() >= OFTEN
     lights = measured.lit.sum() >= OFTEN
@@ -202,12 +220,32 @@ def _expect_both_kinds(measured: Measured) -> None:
             "the hand moves, but the light stays as it was: photos also differ in "
             "brightness, contrast, or the side from which the light comes."
         )
+        if any(isinstance(step, NO_LIGHT) for step in _steps(answer)):
+            also = _("Noise, blur and erased squares are not light.")
+            reason = f"{reason} {also}"
     else:
         reason = _(
             "neither does the hand move nor does the light change, or hardly: noise, "
             "blur and erased squares come on top of these. Are the numbers too small?"
         )
     raise NotYet(reason)
+
+
+def _expect_sharp_and_upright(answer: object) -> None:
+    """NotYet for ranges of ours with which a letter can hardly be read."""
+    for step in _steps(answer):
+        if isinstance(step, RandomAffine) and step.shear >= 0.6:
+            reason = _(
+                "it slants by up to {shear:g} of the height: no hand leans like that. "
+                "Stay below 0.6."
+            )
+            raise NotYet(reason.format(shear=step.shear))
+        if isinstance(step, GaussianBlur) and step.sigma > 1.5:
+            reason = _(
+                "it blurs by up to {sigma:g} pixels, of 28: the fingers run into each "
+                "other. Do not go beyond 1.5."
+            )
+            raise NotYet(reason.format(sigma=step.sigma))
 
 
 def _expect_own_draws(measured: Measured) -> None:

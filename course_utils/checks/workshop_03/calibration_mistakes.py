@@ -55,6 +55,7 @@ def ece_mistakes() -> list[tuple[Callable, str]]:
         "You use the place of the bin: the confidence to compare is the mean over the "
         "images inside it."
     )
+    early = _("You return in the first round: the `return` is aligned with the `for`.")
     return [
         (
             added(lambda v: abs(v.gap)),
@@ -82,6 +83,10 @@ def ece_mistakes() -> list[tuple[Callable, str]]:
         (
             added(lambda v: v.share * abs(v.gap) * len(v.right) / v.bins),
             _("You divide by the number of bins: a share is out of all the images."),
+        ),
+        (
+            added(lambda v: v.share * abs(v.gap) * len(v.a)),
+            _("You add where means belong."),
         ),
         (added(lambda v: abs((v.right.mean() - v.confidence.mean()).item())), whole),
         (
@@ -130,10 +135,8 @@ def ece_mistakes() -> list[tuple[Callable, str]]:
             lambda *case: _share_of_gap(_bins(*case)[-1]),
             _("Only the last bin is left: `+=` adds, and `=` forgets what was there."),
         ),
-        (
-            lambda *case: _share_of_gap(_bins(*case)[0]),
-            _("Only the first bin counts: is the `return` inside the loop?"),
-        ),
+        (lambda *case: _share_of_gap(_bins(*case)[0]), early),
+        (lambda *case: _first_round(_bins(*case)), early),
         (
             lambda probabilities, y, bins=10: ece_by_hand(probabilities, y),
             _("You always use ten bins: where is `bins`?"),
@@ -157,6 +160,11 @@ def _mean(values: Iterable[float]) -> float:
 
 def _share_of_gap(v: SimpleNamespace) -> float:
     return v.share * abs(v.gap)
+
+
+def _first_round(found: list[SimpleNamespace]) -> float:
+    """What is added up after the first bin, which may be empty."""
+    return _share_of_gap(found[0]) if found[0].b == 0 else 0.0
 
 
 def best_temperature(logits: Tensor, y: Tensor) -> float:

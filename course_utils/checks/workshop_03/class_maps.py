@@ -221,7 +221,14 @@ def _named_stop(stopped: Stopped) -> NotYet | None:
     """What to say of an error in grad_cam, from the function that refused."""
     text, told = error_text(stopped.error), _("your code stops.")
     weights = stopped.local("weights")
-    if "must match the" in text and isinstance(weights, Tensor) and weights.ndim != 4:
+    pair = _means_and_maps(stopped)
+    if pair and "must match the" in text:
+        reason = _(
+            "Your weights have the shape {weights} and the activations {activations}: "
+            "keep the four dimensions of the mean with `keepdim=True`."
+        ).format(weights=pair[0], activations=pair[1])
+        return NotYet(f"{told} {reason}")
+    if "must match the" and isinstance(weights, Tensor) and weights.ndim != 4:
         reason = _(
             "`weights` has the shape {shape}: to multiply whole maps it keeps its four "
             "dimensions, the last two of size 1. `mean` has an option for that."
@@ -242,6 +249,18 @@ def _named_stop(stopped: Stopped) -> NotYet | None:
         )
         return Slip(f"{told} {reason}")
     return plain_tensor_stop(stopped)
+
+
+def _means_and_maps(stopped: Stopped) -> list[tuple[int, ...]]:
+    """The shapes (N, K) and (N, K, H, W) of what did not fit, or an empty list.
+
+    Means that lost their last two dimensions: the most frequent error here, wherever in
+    the formula they stand.
+    """
+    shapes = [tuple(p.shape) for p in stopped.operands if isinstance(p, Tensor)]
+    shapes.sort(key=len)
+    found = [len(s) for s in shapes] == [2, 4] and shapes[0] == shapes[1][:2]
+    return shapes if found else []
 
 
 def _of_layers(layer: nn.Module) -> str:

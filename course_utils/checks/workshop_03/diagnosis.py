@@ -68,7 +68,8 @@ def _cases() -> list[tuple[Tensor, Tensor, float]]:
     for threshold in (0.25, 0.75):
         y = (torch.rand(40, generator=generator) < 0.6).long()
         p = (0.3 * y + 0.7 * torch.rand(40, generator=generator)).mul(64).round() / 64
-        p[y.argmax()] = p[y.argmin()] = threshold
+        p[-1 - y.flip(0).argmax()] = p[-1 - y.flip(0).argmin()] = threshold
+        p[0] = 0  # or `positive[y]`, which looks at 0 and 1, would always find True
         cases.append((p, y, threshold))
     return cases
 
@@ -210,6 +211,29 @@ def _mistakes(name: str) -> list[tuple[Callable, str]]:
                     2 * hits.sum() / (group.sum() + called.sum())),
             _("That is the F1 score, which mixes two questions: look at one group "
               "only."),
+        ),
+        (
+            lambda p, y, t: ((y >= t) == sick)[(y == 1) == sick].float().mean().item(),
+            _("You compare `y` with the threshold: the alarm compares `p`."),
+        ),
+        (
+            lambda p, y, t: (p <= t if sick else p > t)[(y == 1) == sick]
+            .float().mean().item(),
+            _("The inequality is the wrong way round."),
+        ),
+        *(
+            (
+                lambda p, y, t, part=part: part(p[(y == 1) == sick].mean().item()),
+                _("You average probabilities: first decide the alarm."),
+            )
+            for part in (lambda mean: mean, lambda mean: 1 - mean)
+        ),
+        *(
+            (
+                lambda p, y, t, digits=digits: round(_rates(p, y, t)[name], digits),
+                _("Do not round."),
+            )
+            for digits in (1, 2, 3, 4)
         ),
         *(
             (

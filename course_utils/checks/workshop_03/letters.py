@@ -42,6 +42,14 @@ def _outcome(answer: Callable, label: int) -> str | Stopped:
         found = call(answer, label, case=f"label={label}")
     except Stopped as stopped:
         return stopped
+    except Slip:  # it returns nothing
+        if label == 0:
+            raise
+        reason = _(
+            "for label={label} it returns nothing: the `return` of that branch is "
+            "missing."
+        )
+        raise Slip(reason.format(label=label)) from None
     if isinstance(found, str):
         return found
     reason = _("for label={label} I expected a letter, and got {value} of type {kind}.")
@@ -65,6 +73,9 @@ def _complaint(got: dict[int, str | Stopped], label: int) -> NotYet:
     reason = _("for label={label} I expected {wanted!r} and got {found!r}.")
     found = found if len(found) <= 20 else f"{found[:17]}..."
     told = reason.format(label=label, wanted=LETTERS[label], found=found)
+    if all(_said(got[n]) == wanted.lower() for n, wanted in LETTERS.items()):
+        reason = _("The letters are right: write them as capitals.")
+        return Slip(f"{told} {reason}")
     return NotYet(f"{told} {_named(got, label)}".rstrip())
 
 
@@ -75,6 +86,8 @@ def _named(got: dict[int, str | Stopped], first: int) -> str:
         labels = [label for label in LETTERS if label >= start]
         return all(_at(version, label) == _said(got[label]) for label in labels)
 
+    if any(_said(found) in ("Ñ", "ñ") for found in got.values()):
+        return _("The alphabet of ASL is the English one: it has no Ñ.")
     if len(got[first]) != 1:
         return _("One letter is meant: a position between brackets gives one.")
     used = "".join(LETTERS.values())
@@ -86,15 +99,12 @@ def _named(got: dict[int, str | Stopped], first: int) -> str:
         ),
         (
             lambda label: chr(65 + label + (label > 8)),
-            _("From K on you make room for J twice: the label already counts it."),
+            _("From K on you skip one letter too many: the label already counts "
+              "J."),
         ),
         (
             lambda label: chr(65 + label - (label > 8)),
             _("From K on you take J away, and the label still counts it."),
-        ),
-        (
-            lambda label: LETTERS[label].lower(),
-            _("The letters are right: write them as capitals."),
         ),
         (
             lambda label: chr(65 + label + 1),

@@ -57,7 +57,7 @@ def split_by_photo(answer):
     version = named_version(cases, splits)
     for case, (_train, valid) in zip(cases, splits, strict=True):
         _expect_whole_photos(case, valid, version)
-        _expect_share(case, valid, version)
+        _expect_share(answer, case, valid, version)
     _expect_seed(answer, cases[1], splits[1], version)
     return _(
         "Try it: count the images of each letter in `valid`. Would you rather have as "
@@ -200,8 +200,8 @@ def _expect_whole_photos(case: Case, valid: Tensor, version: str) -> None:
     raise NotYet(f"{told} {version or _('Do you shuffle images or photos?')}")
 
 
-def _expect_share(case: Case, valid: Tensor, version: str) -> None:
-    chosen, total = len(case.photo[valid].unique()), len(case.photos)
+def _expect_share(answer: Callable, case: Case, valid: Tensor, version: str) -> None:
+    chosen, total = _chosen(case, valid), len(case.photos)
     if abs(chosen - case.wanted) <= 1 and 0 < chosen < total:
         return
     told = _(
@@ -210,15 +210,25 @@ def _expect_share(case: Case, valid: Tensor, version: str) -> None:
     images = valid.float().mean().item()
     if version:
         reason = version
+    elif abs(images - case.fraction) < 0.02:
+        reason = _("That is the fraction of the images: here it is of the photos.")
+    elif len({_chosen(case, _split(answer, c)[1]) for c in _other_seeds(case)}) > 1:
+        reason = _("You draw how many: they must be `round(fraction * len(photos))`.")
     elif chosen == 0:
         reason = _("None is chosen: compare photo numbers with photo numbers.")
     elif abs(total - chosen - case.wanted) <= 1:
         reason = _("That is what should stay for training: are the parts swapped?")
-    elif abs(images - case.fraction) < 0.02:
-        reason = _("That is the fraction of the images: here it is of the photos.")
     else:
         reason = ""
     raise NotYet(f"{told} {reason}".rstrip())
+
+
+def _chosen(case: Case, valid: Tensor) -> int:
+    return len(case.photo[valid].unique())
+
+
+def _other_seeds(case: Case) -> list[Case]:
+    return [case._replace(seed=seed) for seed in range(7, 12)]
 
 
 def _expect_seed(answer: Callable, case: Case, split: tuple, version: str) -> None:
@@ -232,6 +242,9 @@ def _expect_seed(answer: Callable, case: Case, split: tuple, version: str) -> No
         )
     others = [_split(answer, case._replace(seed=seed))[1] for seed in (7, 8)]
     if all(torch.equal(other, split[1]) for other in others):
-        reason = _("every seed gives the same split.")
-        also = version or _("Is the order that was drawn used at all?")
-        raise NotYet(f"{reason} {also}")
+        if version:
+            reason = _("every seed gives the same split.")
+            raise NotYet(f"{reason} {version}")
+        raise NotYet(
+            _("every seed gives the same split: do you pass `seed` to the generator?")
+        )

@@ -69,6 +69,7 @@ def residual_block(answer):
             "comes twice or in another place?"
         ),
     )
+    _expect_gradients(answer)
     return _(
         "Try it: what does a new block compute if the weights of its bn2 are set to 0? "
         "Very deep networks are often started like that."
@@ -127,6 +128,31 @@ def _expect_layers(block: nn.Module, c_in: int, c_out: int, stride: int) -> None
         raise Slip(reason.format(name=name))
 
 
+def _expect_gradients(answer: type) -> None:
+    """NotYet if the block changes its input in place, or lets no gradient through."""
+    blocks = nn.Sequential(_built(answer, 4, 4, 1), _built(answer, 4, 4, 1))
+    x = _maps(2, 4, 6)
+    before = x.clone()
+    with torch.no_grad():
+        blocks[0](x)
+    if not torch.equal(x, before):
+        raise NotYet(
+            _(
+                "`s += f` changes the very x that came in, and the gradient needs it: "
+                "write `s + f`."
+            )
+        )
+    try:
+        blocks(before).sum().backward()
+    except RuntimeError:
+        raise NotYet(
+            _(
+                "no gradient comes back through your block: what ends in `_`, and "
+                "`+=`, change what it needs, and `.detach()` cuts it off."
+            )
+        ) from None
+
+
 def _maps(n: int, channels: int, side: int) -> Tensor:
     generator = torch.Generator().manual_seed(10 * n + side)
     return torch.randn(n, channels, side, side, generator=generator)
@@ -178,6 +204,11 @@ def _named_stop(stopped: Stopped) -> NotYet | None:
 def _named_slip(stopped: Stopped) -> str:
     """A sentence for an error about Python or PyTorch and not about the block."""
     error, text = stopped.error, str(stopped.error)
+    if re.search(r"\bshortcut\(\) (missing|takes)", text):
+        return _(
+            "`shortcut` alone is the function that builds shortcuts; this block's own "
+            "is `self.shortcut(x)`."
+        )
     if re.search(r"\bReLU\b", text):
         return _layer_to_build("ReLU")
     name, owner = getattr(error, "name", ""), getattr(error, "obj", None)

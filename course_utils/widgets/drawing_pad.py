@@ -7,7 +7,6 @@ never has a queue before it.
 """
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import anywidget
@@ -18,10 +17,10 @@ from torch import Tensor
 from course_utils.data.drawing import preprocess_drawing
 from course_utils.locale import _, language
 from course_utils.widgets.base import Interactive
+from course_utils.widgets.predictions import Predict, first_line, probabilities
 
 SENT = 140  # side of the picture that the browser sends, as in drawing_pad.js
 MOST_SAMPLES = 20
-Predict = Callable[[Tensor], Tensor]
 
 
 def read_drawing(
@@ -46,42 +45,9 @@ def read_drawing(
             _(
                 "predict failed with {kind}: {error} (it was given a uint8 tensor of "
                 "shape (28, 28), 255 = ink)."
-            ).format(kind=type(error).__name__, error=_first_line(error))
+            ).format(kind=type(error).__name__, error=first_line(error))
         ) from error
-    return seen, _probabilities(answer)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
-
-
-def _probabilities(answer) -> Tensor:
-    """`answer` as float32 (10,) on the CPU; ValueError if it is no distribution."""
-    if not isinstance(answer, Tensor):
-        raise ValueError(
-            _(
-                "predict returned {kind}; it must return a tensor of ten probabilities."
-            ).format(kind=type(answer).__name__)
-        )
-    if answer.shape != (10,):
-        message = _(
-            "predict returned the shape {shape}; expected (10,), one probability a "
-            "digit. If it is a batch of one, take its first row: [0]."
-        )
-        raise ValueError(message.format(shape=tuple(answer.shape)))
-    values = answer.detach().to("cpu", torch.float32)
-    if not values.isfinite().all():
-        raise ValueError(
-            _("predict returned values that are not finite (NaN or infinity).")
-        )
-    total = values.sum().item()
-    if values.min() < 0 or abs(total - 1) > 0.01:  # bfloat16 rounds by up to 0.004
-        message = _(
-            "predict returned no probabilities: the smallest is {low:.2f} and they add "
-            "up to {total:.2f}. If these are logits, apply softmax(dim=-1) first."
-        )
-        raise ValueError(message.format(low=values.min().item(), total=total))
-    return values
+    return seen, probabilities(answer, 10)
 
 
 class DrawingPad(anywidget.AnyWidget):

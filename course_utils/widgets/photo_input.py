@@ -7,7 +7,7 @@ somebody must not end up in a file that is shared.
 """
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import anywidget
@@ -18,10 +18,10 @@ from torch import Tensor
 from course_utils.data.photo import preprocess_photo
 from course_utils.locale import _, language
 from course_utils.widgets.base import Interactive
+from course_utils.widgets.predictions import Predict, first_line, probabilities
 
 MOST_SAMPLES = 20
 SHOWN = 3  # of the classes, the most probable first; as in photo_input.js
-Predict = Callable[[Tensor], Tensor]
 
 
 def read_photo(
@@ -44,44 +44,13 @@ def read_photo(
         with torch.no_grad():
             answer = predict(seen.clone())
     except Exception as error:  # whatever the learner's own function does
-        first_line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise ValueError(
             _(
                 "predict failed with {kind}: {error} (it was given a uint8 tensor of "
                 "shape (1, 28, 28), 0 = black)."
-            ).format(kind=type(error).__name__, error=first_line)
+            ).format(kind=type(error).__name__, error=first_line(error))
         ) from error
-    return seen, _probabilities(answer, classes)
-
-
-def _probabilities(answer, count: int) -> Tensor:
-    """`answer` as float32 (count,) on the CPU; ValueError if it is no distribution."""
-    if not isinstance(answer, Tensor):
-        raise ValueError(
-            _(
-                "predict returned {kind}; it must return a tensor of {count} "
-                "probabilities."
-            ).format(kind=type(answer).__name__, count=count)
-        )
-    if answer.shape != (count,):
-        message = _(
-            "predict returned the shape {shape}; expected ({count},), one probability "
-            "a class. If it is a batch of one, take its first row: [0]."
-        )
-        raise ValueError(message.format(shape=tuple(answer.shape), count=count))
-    values = answer.detach().to("cpu", torch.float32)
-    if not values.isfinite().all():
-        raise ValueError(
-            _("predict returned values that are not finite (NaN or infinity).")
-        )
-    total = values.sum().item()
-    if values.min() < 0 or abs(total - 1) > 0.01:  # bfloat16 rounds by up to 0.004
-        message = _(
-            "predict returned no probabilities: the smallest is {low:.2f} and they add "
-            "up to {total:.2f}. If these are logits, apply softmax(dim=-1) first."
-        )
-        raise ValueError(message.format(low=values.min().item(), total=total))
-    return values
+    return seen, probabilities(answer, classes)
 
 
 class PhotoInput(anywidget.AnyWidget):

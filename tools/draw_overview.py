@@ -143,8 +143,9 @@ def sign():
     x = valid[0][valid[1] == signs.classes.index(LETTER)]
     with torch.inference_mode():
         probabilities = model.eval()(x).softmax(1)
-    surest = probabilities.amax(1).argmax()
-    x, p = x[surest][None], probabilities[surest]
+    # Not the surest one: the letters that it hesitates between are to be seen.
+    chosen = (probabilities[:, signs.classes.index(LETTER)] - 0.75).abs().argmin()
+    x, p = x[chosen][None], probabilities[chosen]
     fig, axes = plt.subplots(
         1, 4, figsize=(9, 1.95), width_ratios=[1, 2.2, 0.55, 1], layout="none"
     )
@@ -154,6 +155,7 @@ def sign():
     colors = [plots.COLORS["muted"]] * len(p)
     colors[int(p.argmax())] = plots.COLORS["valid"]
     axes[2].barh(range(len(p)), p, color=colors)
+    axes[2].axvline(0, color=plots.COLORS["muted"], lw=1)
     axes[2].invert_yaxis()
     axes[3].imshow(x[0, 0], cmap="gray")
     seen = explain.class_map(model, x, model.block3)[0]

@@ -14,7 +14,7 @@ from course_utils.locale import _
 def affine(
     x: Tensor,
     *,
-    degrees: Tensor,
+    angle: Tensor,
     zoom: Tensor,
     slant: Tensor,
     right: Tensor,
@@ -22,12 +22,12 @@ def affine(
 ) -> Tensor:
     """Rotate (clockwise), zoom, slant, then shift each image by numbers of its own.
 
-    x: float images (N, C, H, W). The rest (N,), dtype and device of x: degrees; the
+    x: float images (N, C, H, W). The rest (N,), dtype and device of x: radians; the
     factor of size, > 0; displacement to the left over height; pixels to the right and
     down. All about the centre; what comes in from outside repeats the edge pixel.
     """
     height, width = x.shape[2:]
-    angle, zoom = degrees * (math.pi / 180), 1 / zoom
+    zoom = 1 / zoom
     cos, sin = angle.cos(), angle.sin()
     # affine_grid asks, for each point of the result, where in x it comes from: the
     # inverse of rotate * slant * zoom, then of the shift. Its coordinates run from
@@ -83,7 +83,7 @@ class RandomAffine:
         angle, zoom, slant, right, down = draw((5, len(x)), x, generator)
         return affine(
             x,
-            degrees=angle * self.degrees,
+            angle=angle * math.radians(self.degrees),
             zoom=1 + zoom * self.scale,
             slant=slant * self.shear,
             right=right * self.translate,

@@ -230,7 +230,14 @@ def _kept() -> tuple[Tensor, ...] | None:
 def _render_and_keep() -> tuple[Tensor, ...]:
     from course_utils.data.synthetic import hands  # late: only here
 
-    tensors = hands.collection(seed=0)
+    # So many small steps gain nothing from a second thread, and where something else
+    # is running they wait for it: a quarter of a minute becomes minutes.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        tensors = hands.collection(seed=0)
+    finally:
+        torch.set_num_threads(threads)
     path = _kept_path()
     # A disk that is full or read-only only costs rendering them again.
     with contextlib.suppress(OSError), sources.staging(path.parent) as beside:

@@ -104,7 +104,7 @@ def transform(image: Tensor, change: Change) -> Tensor:
     there = {name: torch.tensor([float(getattr(change, name))]) for name in LIMITS}
     x = affine(
         x,
-        degrees=there["rotation"],
+        angle=torch.deg2rad(there["rotation"]),
         zoom=there["zoom"],
         slant=torch.zeros(1),
         right=there["right"],

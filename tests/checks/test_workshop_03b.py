@@ -67,7 +67,7 @@ counter = itertools.count()
 
 def written(code):
     """The function that a cell with this code defines, with its source."""
-    name = f"<cell-{next(counter)}>"
+    name = f"<cell-03b-{next(counter)}>"  # no other file may overwrite it
     code = code.replace("GAP", GAP)
     linecache.cache[name] = (len(code), None, code.splitlines(True), name)
     cell = {"np": np, "torch": torch, "F": F, "nn": nn}

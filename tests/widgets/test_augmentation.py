@@ -145,7 +145,7 @@ def test_the_share_lost_is_that_of_dots_that_leave_the_picture(change):
         numbers = {n: torch.tensor([float(getattr(change, n))]) for n in LIMITS}
         moved = augment.geometry.affine(
             padded,
-            degrees=numbers["rotation"],
+            angle=torch.deg2rad(numbers["rotation"]),
             slant=torch.zeros(1),
             **{n: numbers[n] for n in ("zoom", "right", "down")},
         )

@@ -13,7 +13,7 @@ from jupyterlab_page import ERROR, ROOT, STDERR, changed, notebook_page, shown
 NOTEBOOK = ROOT / "notebooks" / "es" / "03_cnn_sign_language.ipynb"
 # An untrained network has answers and maps too; the training is nbval's business.
 UNTRAINED = nbformat.v4.new_code_cell(
-    "torch.manual_seed(0)\nmodel = build_net().eval()\nsome = torch.arange(40)"
+    "torch.manual_seed(0)\nmodel = build_net().eval()\nshown = torch.arange(40)"
 )
 CELLS = [
     "setup",

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import importlib.util
 import os
-import tempfile
 import zlib
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import torch
 
 from course_utils.data import sources
 from course_utils.data.dataset import Dataset, Split, cache_folder, stratified_order
-from course_utils.data.sources import CONNECT_SECONDS
 from course_utils.locale import _
 
 SERVER = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # torchvision's first choice
@@ -95,28 +93,20 @@ def _read(raw: Path) -> tuple[dict[str, np.ndarray] | None, str | None]:
 
 def _download(raw: Path) -> dict[str, np.ndarray]:
     """Fetch by torchvision into a folder beside `raw`, check, then rename into it."""
-    raw.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=raw, prefix=".download-", ignore_cleanup_errors=True
-    ) as staging:
-        if not _online(SERVER):
+    with sources.staging(raw) as staging:
+        if not sources.online(SERVER):
             raise sources.Offline
         from torchvision.datasets import MNIST  # late: takes seconds to import
 
         with sources.patience():
             MNIST(staging, train=False, download=True)
-        fetched = Path(staging) / "MNIST" / "raw"
+        fetched = staging / "MNIST" / "raw"
         arrays, damaged = _read(fetched)
         if arrays is None:
             raise RuntimeError(f"{damaged}: checksum")
         for name in FILES:
             os.replace(fetched / name, raw / name)
     return arrays
-
-
-def _online(url: str) -> bool:
-    """Whether the server answers anything at all within CONNECT_SECONDS."""
-    return sources.online(url, CONNECT_SECONDS)
 
 
 def _full(arrays: dict[str, np.ndarray]) -> Dataset:

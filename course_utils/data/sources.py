@@ -51,8 +51,8 @@ def choose(function: str, source: str | None, *, folders: bool = False) -> str:
     )
 
 
-def online(url: str, seconds: float = CONNECT_SECONDS) -> bool:
-    """Whether the server answers anything at all within so many seconds.
+def online(url: str) -> bool:
+    """Whether the server answers anything at all within CONNECT_SECONDS.
 
     Looking up a name has no timeout of its own: a thread does it, which we can leave.
     """
@@ -62,12 +62,12 @@ def online(url: str, seconds: float = CONNECT_SECONDS) -> bool:
         request = urllib.request.Request(url, method="HEAD")
         with contextlib.suppress(Exception):  # whatever fails, we are not online
             with contextlib.suppress(urllib.error.HTTPError):  # "forbidden" is online
-                urllib.request.urlopen(request, timeout=seconds).close()
+                urllib.request.urlopen(request, timeout=CONNECT_SECONDS).close()
             answers.append(True)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(CONNECT_SECONDS)
     return bool(answers)
 
 

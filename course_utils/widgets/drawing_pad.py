@@ -17,10 +17,14 @@ from torch import Tensor
 from course_utils.data.drawing import preprocess_drawing
 from course_utils.locale import _, language
 from course_utils.widgets.base import Interactive
-from course_utils.widgets.predictions import Predict, first_line, probabilities
+from course_utils.widgets.predictions import (
+    Predict,
+    check_samples,
+    first_line,
+    probabilities,
+)
 
 SENT = 140  # side of the picture that the browser sends, as in drawing_pad.js
-MOST_SAMPLES = 20
 
 
 def read_drawing(
@@ -117,25 +121,10 @@ def drawing_pad(predict: Predict, samples: Tensor | None = None) -> Interactive:
         )
     pictures, example = b"", b""
     if samples is not None:
-        _check_samples(samples)
+        check_samples("drawing_pad", samples)
         pictures, example = (x.numpy().tobytes() for x in (samples, samples[0]))
     pad = DrawingPad(predict, labels=_labels(), samples=pictures, drawing=example)
     return Interactive(pad, _picture(pad), _alt(pad))
-
-
-def _check_samples(samples) -> None:
-    tensor = isinstance(samples, Tensor) and samples.dtype == torch.uint8
-    shape = tuple(getattr(samples, "shape", ()))
-    if not tensor or shape[1:] != (28, 28) or not 1 <= shape[0] <= MOST_SAMPLES:
-        message = _(
-            "drawing_pad: samples must be a uint8 tensor (n, 28, 28) with n from 1 to "
-            "{most}, got {kind} {dtype} {shape}; for a data split: train.x[:10, 0]."
-        )
-        dtype = getattr(samples, "dtype", "")
-        kind = type(samples).__name__
-        raise ValueError(
-            message.format(most=MOST_SAMPLES, kind=kind, dtype=dtype, shape=shape)
-        )
 
 
 def _labels() -> dict[str, str]:

@@ -18,9 +18,13 @@ from torch import Tensor
 from course_utils.data.photo import preprocess_photo
 from course_utils.locale import _, language
 from course_utils.widgets.base import Interactive
-from course_utils.widgets.predictions import Predict, first_line, probabilities
+from course_utils.widgets.predictions import (
+    Predict,
+    check_samples,
+    first_line,
+    probabilities,
+)
 
-MOST_SAMPLES = 20
 SHOWN = 3  # of the classes, the most probable first; as in photo_input.js
 
 
@@ -134,24 +138,9 @@ def photo_input(
             ).format(classes=classes)
         )
     if samples is not None:
-        _check_samples(samples)
+        check_samples("photo_input", samples)
     widget = PhotoInput(predict, names, samples)
     return Interactive(widget, _picture(widget), _alt(widget))
-
-
-def _check_samples(samples) -> None:
-    tensor = isinstance(samples, Tensor) and samples.dtype == torch.uint8
-    shape = tuple(getattr(samples, "shape", ()))
-    if not tensor or shape[1:] != (28, 28) or not 1 <= shape[0] <= MOST_SAMPLES:
-        message = _(
-            "photo_input: samples must be a uint8 tensor (n, 28, 28) with n from 1 to "
-            "{most}, got {kind} {dtype} {shape}; for a data split: valid.x[:8, 0]."
-        )
-        dtype = getattr(samples, "dtype", "")
-        kind = type(samples).__name__
-        raise ValueError(
-            message.format(most=MOST_SAMPLES, kind=kind, dtype=dtype, shape=shape)
-        )
 
 
 def _labels() -> dict[str, str]:

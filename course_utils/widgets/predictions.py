@@ -1,4 +1,4 @@
-"""What a network behind an interactive may answer, checked before it is shown."""
+"""What an interactive with a network behind it checks: its samples, the answers."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,30 @@ from torch import Tensor
 
 from course_utils.locale import _
 
+MOST_SAMPLES = 20
 Predict = Callable[[Tensor], Tensor]
+
+
+def check_samples(function: str, samples) -> None:
+    """Raise ValueError, for `function`, unless samples are uint8 (1..20, 28, 28)."""
+    tensor = isinstance(samples, Tensor) and samples.dtype == torch.uint8
+    shape = tuple(getattr(samples, "shape", ()))
+    if not tensor or shape[1:] != (28, 28) or not 1 <= shape[0] <= MOST_SAMPLES:
+        message = _(
+            "{function}: samples must be a uint8 tensor (n, 28, 28) with n from 1 to "
+            "{most}, got {kind} {dtype} {shape}; for a data split: valid.x[:8, 0]."
+        )
+        dtype = getattr(samples, "dtype", "")
+        kind = type(samples).__name__
+        raise ValueError(
+            message.format(
+                function=function,
+                most=MOST_SAMPLES,
+                kind=kind,
+                dtype=dtype,
+                shape=shape,
+            )
+        )
 
 
 def first_line(error: Exception) -> str:

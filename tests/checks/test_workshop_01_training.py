@@ -5,8 +5,6 @@ slip meets the check as it would in the notebook, with its source.
 """
 
 import contextlib
-import itertools
-import linecache
 import re
 
 import numpy as np
@@ -15,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import cells
 from course_utils import checks, data
 from course_utils.checks import Status, check, judge
 from course_utils.checks.workshop_01 import ridge as ridge_module
@@ -57,15 +56,12 @@ def my_model(x, y):
 ''',
 }
 BLANK = re.compile("«(.*?)»")
-counter = itertools.count()
 
 
 def written(code):
     """The function that a cell with this code defines, with its source."""
-    name = f"<cell-{next(counter)}>"
-    linecache.cache[name] = (len(code), None, code.splitlines(True), name)
-    cell = {"np": np, "torch": torch, "F": F, "nn": nn, "rival": network()}
-    exec(compile(code, name, "exec"), cell)
+    names = {"np": np, "torch": torch, "F": F, "nn": nn, "rival": network()}
+    cell = cells.run(code, names)
     return next(cell[key] for key in reversed(cell) if callable(cell[key]))
 
 

@@ -5,7 +5,6 @@ slip meets the check as it would in the notebook, with its source.
 """
 
 import itertools
-import linecache
 import re
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import cells
 from course_utils import checks
 from course_utils.checks import Status, check, judge, names
 from course_utils.checks.workshop_03 import small as small_module
@@ -62,16 +62,12 @@ def sensitivity_specificity(p, y, threshold):
 }
 GAP = "(right[inside].mean() - confidence[inside].mean()).abs()"
 BLANK = re.compile("«(.*?)»")
-counter = itertools.count()
 
 
 def written(code):
     """The function that a cell with this code defines, with its source."""
-    name = f"<cell-03b-{next(counter)}>"  # no other file may overwrite it
-    code = code.replace("GAP", GAP)
-    linecache.cache[name] = (len(code), None, code.splitlines(True), name)
-    cell = {"np": np, "torch": torch, "F": F, "nn": nn}
-    exec(compile(code, name, "exec"), cell)
+    names = {"np": np, "torch": torch, "F": F, "nn": nn}
+    cell = cells.run(code.replace("GAP", GAP), names)
     return next(cell[key] for key in reversed(cell) if callable(cell[key]))
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from course_utils import data
+from course_utils.data import sources
 
 # `course_utils.data.mnist` is the function, which hides the module of that name.
 module = importlib.import_module("course_utils.data.mnist")
@@ -307,7 +308,7 @@ def test_no_network(server, cache, monkeypatch, capsys):
 
 
 def test_a_network_that_swallows_everything(server, cache, monkeypatch, capsys):
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(sources, "CONNECT_SECONDS", 0.2)
     with silent_server() as url:
         monkeypatch.setattr(module, "SERVER", url)
         start = time.monotonic()
@@ -316,7 +317,7 @@ def test_a_network_that_swallows_everything(server, cache, monkeypatch, capsys):
 
 
 def test_a_name_that_is_looked_up_for_ever(cache, monkeypatch, capsys):
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(sources, "CONNECT_SECONDS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: time.sleep(20))
     start = time.monotonic()
     assert_falls_back(capsys, "does not answer")
@@ -324,7 +325,7 @@ def test_a_name_that_is_looked_up_for_ever(cache, monkeypatch, capsys):
 
 
 def test_an_answer_that_forbids_is_an_answer(server, cache, capsys):
-    assert module._online(module.SERVER)  # the stand-in answers 404
+    assert sources.online(module.SERVER)  # the stand-in answers 404
     server.clear()
     assert_falls_back(capsys, "the download failed", "404")
 
@@ -433,7 +434,7 @@ def test_a_damaged_file_without_a_network_is_named(server, cache, monkeypatch, c
     path = cache / "MNIST" / "raw" / TRAIN_IMAGES
     path.write_bytes(path.read_bytes()[:1000])
     capsys.readouterr()
-    monkeypatch.setattr(module, "_online", lambda url: False)
+    monkeypatch.setattr(sources, "online", lambda url: False)
     assert_falls_back(capsys, f"{path} is damaged", "does not answer")
 
 
@@ -442,7 +443,7 @@ def test_a_damaged_archive_is_named(cache, monkeypatch, capsys, small_files):
     raw.mkdir(parents=True)
     for name, content in small_files.items():
         (raw / f"{name}.gz").write_bytes(gzip.compress(content)[:-20])
-    monkeypatch.setattr(module, "_online", lambda url: False)
+    monkeypatch.setattr(sources, "online", lambda url: False)
     assert_falls_back(capsys, "ubyte.gz is damaged")
 
 
@@ -470,7 +471,7 @@ def test_a_file_where_the_folder_should_be(server, monkeypatch, tmp_path, capsys
 def test_a_read_only_cache(server, cache, monkeypatch, capsys, code):
     # Tests may run as root, to whom no folder is read-only.
     refusal = OSError(code, os.strerror(code))
-    monkeypatch.setattr(module.tempfile, "mkdtemp", raises(refusal))
+    monkeypatch.setattr(sources.tempfile, "mkdtemp", raises(refusal))
     assert_falls_back(capsys, "cannot be written", os.strerror(code), "COURSE_DATA_DIR")
     assert server.asked == ()
 

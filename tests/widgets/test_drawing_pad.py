@@ -199,7 +199,7 @@ def test_samples_may_be_a_strided_view():
     ],
 )
 def test_wrong_samples_are_refused(samples):
-    with pytest.raises(ValueError, match=r"uint8 tensor \(n, 28, 28\).*train.x\["):
+    with pytest.raises(ValueError, match=r"uint8 tensor \(n, 28, 28\).*valid.x\["):
         drawing_pad(seven, samples)
 
 

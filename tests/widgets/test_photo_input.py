@@ -9,13 +9,8 @@ import torch
 from course_utils import locale
 from course_utils.data.photo import preprocess_photo
 from course_utils.widgets.base import Interactive
-from course_utils.widgets.photo_input import (
-    MOST_SAMPLES,
-    SHOWN,
-    _labels,
-    photo_input,
-    read_photo,
-)
+from course_utils.widgets.photo_input import SHOWN, _labels, photo_input, read_photo
+from course_utils.widgets.predictions import MOST_SAMPLES
 
 FOLDER = Path(__file__).parents[2] / "course_utils" / "widgets"
 CLASSES = tuple("ABCDEFGHIKLMNOPQRSTUVWXY")

@@ -263,6 +263,12 @@ class TestCollection:
             assert torch.equal(first.expand(96, 4), values.view(96, 4))
         assert torch.equal(photo, torch.arange(96).repeat_interleave(4))
 
+    def test_photos_show_the_letter_they_are_labelled_with(self, small):
+        x, y = (part[::4] for part in small[:2])  # one image of each photo
+        rows = x.flatten(1).float()
+        near = torch.corrcoef(rows).fill_diagonal_(-1).argmax(1)
+        assert (y[near] == y).float().mean() > 0.1  # 0.16; by chance 0.03
+
     def test_the_same_every_time(self, small):
         again = hands.collection(3, photos=4, variants=4)
         assert all(map(torch.equal, small, again))

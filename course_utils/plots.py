@@ -24,6 +24,8 @@ COLORS = {
     "accent": "#CC79A7",
     "muted": "#6E6E6E",
 }
+# One inside another; told apart by lightness, too.
+REGION_COLORS = {"WT": "#56B4E9", "TC": "#D55E00", "ET": "#F0E442"}
 CYCLE = ["#0072B2", "#D98200", "#009E73", "#CC79A7", "#56B4E9", "#7A5200"]
 STYLE = {
     "figure.dpi": 96,

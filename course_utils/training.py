@@ -120,9 +120,9 @@ def fit(
         if history.add(train_loss, loss, accuracy, len(valid[1])):
             best = now
 
-    with _at_work(model, device, train[0].ndim), _own_randomness(device):
+    with at_work(model, device, train[0].ndim), own_randomness(device):
         train, valid = ([part.to(device) for part in pair] for pair in (train, valid))
-        stepper = _optimizer(model, optimizer, lr, weight_decay)
+        stepper = build_optimizer(model, optimizer, lr, weight_decay)
         if checkpoint is not None and os.path.exists(checkpoint):
             best, history = _resume(checkpoint, model, stepper, settings)
         start -= history.seconds
@@ -131,7 +131,7 @@ def fit(
             with Progress(history, epochs, steps, live) as progress:
                 for epoch in range(len(history.valid_loss), epochs):
                     for x, y in _batches(train, batch_size, augment, seed, epoch):
-                        rate = lr * _one_cycle(len(history.lr), steps)
+                        rate = lr * one_cycle(len(history.lr), steps)
                         loss = _step(model, stepper, x, y, rate, label_smoothing)
                         history.lr.append(rate)
                         losses.append(loss)
@@ -180,7 +180,7 @@ def evaluate(
     need("evaluate", "seed", seed, whole(seed, 0), "int >= 0")
     x, y = check_split("evaluate", "split", split, model)
     device = pick_device(device)
-    with _at_work(model, device, x.ndim):
+    with at_work(model, device, x.ndim):
         logits = _logits(model, x.to(device)).cpu()
     y = y.cpu()
     if groups is not None:
@@ -251,19 +251,28 @@ def _batches(
     seed: int,
     epoch: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of one epoch, shuffled and augmented.
+    """The batches of one epoch, shuffled and augmented."""
+    x, y = data
+    for batch, generator in shuffled(len(x), size, seed, epoch):
+        batch = batch.to(x.device)
+        yield augment(x[batch], generator) if augment else x[batch], y[batch]
+
+
+def shuffled(
+    images: int, size: int, seed: int, epoch: int
+) -> Iterator[tuple[Tensor, torch.Generator]]:
+    """The indices of each batch of one epoch, and the generator to augment it with.
 
     All that is random in an epoch, dropout too, follows from (seed, epoch): a resumed
     run need not know what was drawn before it.
     """
-    x, y = data
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
-    order = torch.randperm(len(x), generator=generator).to(x.device)
+    order = torch.randperm(images, generator=generator)
     # A last batch of a few images would make a noisy step; a set smaller than a batch
     # is one batch.
-    for batch in order.split(size)[: max(1, len(x) // size)]:
-        yield augment(x[batch], generator) if augment else x[batch], y[batch]
+    for batch in order.split(size)[: max(1, images // size)]:
+        yield batch, generator
 
 
 def _step(
@@ -284,14 +293,14 @@ def _step(
     return loss.detach()
 
 
-def _one_cycle(step: int, steps: int) -> float:
+def one_cycle(step: int, steps: int) -> float:
     """Fraction of the highest learning rate: cosine from 0.1 to 1, then to 0.001."""
     place = (step + 0.5) / steps
     low, way = (0.1, place / 0.25) if place < 0.25 else (0.001, (1 - place) / 0.75)
     return low + (1 - low) * (1 - math.cos(math.pi * way)) / 2
 
 
-def _optimizer(
+def build_optimizer(
     model: nn.Module, name: str, lr: float, weight_decay: float
 ) -> torch.optim.Optimizer:
     """AdamW or SGD; decay pulls on weights (matrices, kernels), on nothing else."""
@@ -328,23 +337,26 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 
 @contextlib.contextmanager
-def _at_work(model: nn.Module, device: torch.device, ndim: int) -> Iterator[None]:
+def at_work(model: nn.Module, device: torch.device, ndim: int) -> Iterator[None]:
     """The model on `device`, its kernels laid out for speed; afterwards as it came.
 
     ndim: of x. With channels last, a CPU trains the network of workshop 02 1.3 times
     as fast.
     """
     home = next((p.device for p in model.parameters()), torch.device("cpu"))
+    # A prediction in the middle of a training run must not undo the run's layout.
+    plain = all(p.is_contiguous() for p in model.parameters())
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
     layout = torch.preserve_format if device.type == "mps" else layouts.get(ndim)
     model.to(device, memory_format=layout or torch.preserve_format)
     try:
         yield
     finally:
-        model.to(home, memory_format=torch.contiguous_format)
+        after = torch.contiguous_format if plain else torch.preserve_format
+        model.to(home, memory_format=after)
 
 
-def _own_randomness(device: torch.device) -> contextlib.AbstractContextManager:
+def own_randomness(device: torch.device) -> contextlib.AbstractContextManager:
     """PyTorch's generators seeded inside are outside as they were."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 

@@ -1,14 +1,19 @@
 """The benchmarks on a tiny budget: that they run and are honest, not that they win."""
 
 import importlib.util
+import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from course_utils import data
+from course_utils.data.brats_labels import regions
+from course_utils.data.volumes import Patient
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 RESULT = re.compile(r"RESULT ratio=\S+ accuracy=0\.\d{4} seconds_to_99=\S+")
@@ -175,3 +180,201 @@ def test_signs_verdict_takes_means_over_seeds(signs):
     assert lines[-1] == (
         "RESULT accuracy=0.7500 naive=0.5000 rendered_only=nan cpu_seconds=105.0"
     )
+
+
+# --- brats_cpu.py ---
+
+SIDES = (32, 32, 64)  # the smallest that MONAI's five levels can halve after pooling
+
+
+def brain(seed, channels=2, label=None):
+    """A patient of noise with a bright block of tumour, whose file is twice as fine."""
+    g = torch.Generator().manual_seed(seed)
+    if label is None:
+        label = torch.zeros(SIDES, dtype=torch.uint8)
+        start = 8 + seed
+        label[10:20, 10:20, start : start + 12] = 2
+        label[12:18, 12:18, start + 2 : start + 10] = 3
+        label[14:16, 14:16, start + 4 : start + 8] = 1
+    image = 0.3 * torch.randn(channels, *SIDES, generator=g)
+    image[0] += 3.0 * (label > 0)
+    image[1:] += 3.0 * (label == 3)
+    fine = np.diag([1.0, 1.0, 1.0, 1.0])
+    grid = np.diag([2.0, 2.0, 2.0, 1.0])
+    grid[:3, 3] = 0.5
+    return Patient(
+        name=f"patient-{seed}",
+        image=image,
+        label=label,
+        brain=torch.ones(SIDES, dtype=torch.bool),
+        affine=grid,
+        native_shape=tuple(2 * side for side in reversed(SIDES)),
+        native_affine=fine,
+    )
+
+
+def fine_truth(patient):
+    """bool (3, i, j, k): its regions on the voxels of its file, each 2x2x2 in one."""
+    mask = regions(patient.label).permute(0, 3, 2, 1)
+    for dim in (1, 2, 3):
+        mask = mask.repeat_interleave(2, dim)
+    return mask
+
+
+@pytest.fixture
+def tumours(monkeypatch):
+    """The benchmark, with three blocks of noise in place of patients and phantoms."""
+    from course_utils.data.synthetic import brains
+
+    patients = [brain(seed) for seed in range(3)]
+    module = load("brats_cpu")
+    truths = [fine_truth(patient) for patient in patients]
+    monkeypatch.setattr(module, "real", lambda folder, modalities: (patients, truths))
+    monkeypatch.setattr(brains, "patients", lambda: [brain(7, 4), brain(8, 4)])
+    return module
+
+
+BRATS_RESULT = re.compile(
+    r"RESULT dice=\S+ threshold=\S+ monai=\S+ margin=\S+ speed_ratio=\S+ "
+    r"phantom_only=\S+"
+)
+
+
+def test_brats_runs_every_part_and_ends_in_one_result_line(tumours, capsys, tmp_path):
+    file = tmp_path / "new" / "measured.json"
+    tumours.main(["--epochs=1", f"--write={file}", "--date=2026-11-22"])
+    lines = capsys.readouterr().out.splitlines()
+    assert BRATS_RESULT.fullmatch(lines[-1]) and "nan" not in lines[-1]
+    measured = json.loads(file.read_text())
+    assert {"whole", "regions", "phantoms", "speed", "torch", "monai"} == {*measured}
+    assert measured["whole"]["date"] == "2026-11-22"
+    for part, outputs in (("whole", 1), ("regions", 3)):
+        assert measured[part]["patients"] == [f"patient-{n}" for n in range(3)]
+        assert {"threshold", "ours"} < {*measured[part]["methods"]}
+        for run in measured[part]["methods"].values():
+            assert torch.tensor(run["dice"]).shape == (1, 3, outputs)
+            assert torch.tensor(run["seconds"]).shape == (1, 3)
+
+
+def test_brats_keeps_the_parts_that_were_not_run(tumours, tmp_path, monkeypatch):
+    file = tmp_path / "measured.json"
+    file.write_text(json.dumps({"whole": {"old": True}, "speed": {"old": True}}))
+    monkeypatch.setitem(tumours.PARTS, "speed", lambda options: {"new": True})
+    monkeypatch.setattr(tumours, "verdict", lambda measured: [])
+    tumours.main(["--parts", "speed", f"--write={file}"])
+    measured = json.loads(file.read_text())
+    assert measured["whole"] == {"old": True} and measured["speed"]["new"]
+
+
+def test_brats_never_learns_from_the_patient_left_out(tumours):
+    patients, truths = tumours.real(None, None)
+    seen = []
+
+    def method(train, tests):
+        seen.append(([p.name for p in train], [p.name for p in tests]))
+        return tumours.Found([truths[int(tests[0].name[-1])][:1]], 1.0, 0)
+
+    run = tumours.leave_one_out(method, patients, truths)
+    names = [p.name for p in patients]
+    assert [test for _train, [test] in seen] == names
+    assert all({*train} == {*names} - {*test} for train, test in seen)
+    assert run["dice"] == [[1.0]] * 3
+
+
+def test_brats_thresholds_find_what_is_bright(tumours):
+    patients, truths = tumours.real(None, None)
+    for outputs, method in (
+        (1, tumours.methods.threshold_whole),
+        (3, tumours.methods.threshold_regions),
+    ):
+        run = tumours.leave_one_out(method, patients, truths)
+        assert torch.tensor(run["dice"]).shape == (3, outputs)
+        # The mean of 3x3x3 voxels, and the linear way to the file, cost the corners.
+        assert torch.tensor(run["dice"]).min() > 0.7
+
+
+def test_brats_thresholds_do_not_look_at_the_mask_to_be_found(tumours):
+    patients, _truths = tumours.real(None, None)
+    blind = replace(patients[0], label=torch.zeros(SIDES, dtype=torch.uint8))
+    for method in (
+        tumours.methods.threshold_whole,
+        tumours.methods.threshold_regions,
+    ):
+        [mask], [same] = (method(patients[1:], [p]).masks for p in (patients[0], blind))
+        assert torch.equal(mask, same)
+
+
+def test_brats_fields_are_read_where_the_file_has_its_voxels(tumours):
+    # A field that is its own place in millimetres must say so from any grid.
+    patient = replace(
+        brain(0),
+        affine=np.array(
+            [[-2, 0, 0, 90], [0, -2, 0, 126], [0, 0, 2, -72], [0, 0, 0, 1]], float
+        ),
+        native_shape=(20, 24, 18),
+        native_affine=np.array(
+            [[0, 0, 3, 40], [-1, 0, 0, 80], [0, 1, 0, -60], [0, 0, 0, 1]], float
+        ),
+    )
+    d, h, w = torch.meshgrid(*(torch.arange(float(s)) for s in SIDES), indexing="ij")
+    places = [90 - 2 * w, 126 - 2 * h, -72 + 2 * d]
+    i, j, k = torch.meshgrid(
+        *(torch.arange(float(s)) for s in (20, 24, 18)), indexing="ij"
+    )
+    for place, there in zip(places, [40 + 3 * k, 80 - i, -60 + j], strict=True):
+        read = tumours.methods.to_native(place, patient)
+        inside = read != 0
+        assert inside.float().mean() > 0.5
+        assert torch.allclose(read[inside], there[inside], atol=1e-3)
+
+
+def test_brats_reads_the_experts_mask_as_the_file_has_it(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    module = load("brats_cpu")
+    folder = tmp_path / "case_0"
+    folder.mkdir()
+    rng = np.random.RandomState(0)
+    mask = np.zeros((30, 36, 32), np.uint8)
+    mask[10:15, 12:20, 8:11] = 1
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    for name, array in (
+        ("FLAIR", rng.rand(30, 36, 32).astype(np.float32) + 1),
+        ("T1", rng.rand(30, 36, 32).astype(np.float32) + 1),
+        ("GT_W", mask),
+    ):
+        nibabel.save(nibabel.Nifti1Image(array, affine), folder / f"{name}.nii.gz")
+    [patient], [truth] = module.real(tmp_path, ("flair", "t1"))
+    assert patient.image.shape[0] == 2
+    assert np.array_equal(truth[0].numpy(), mask > 0) and not truth[1:].any()
+    field = patient.label.float()
+    back = module.methods.to_native(field / 2, patient) > 0.5
+    assert module.dice(back[None, None], truth[None, :1]).item() > 0.8
+
+
+def test_brats_verdict(tumours):
+    def run(*seeds):
+        return {"dice": [[[d] for d in dices] for dices in seeds]}
+
+    measured = {
+        "whole": {
+            "patients": ["A", tumours.HARD],
+            "methods": {
+                "threshold": run([0.9, 0.5]),
+                "ours": run([0.9, 0.7], [0.8, 0.6]),
+                "MONAI BasicUNet": run([0.6, 0.6]),
+                "MONAI AttentionUnet": run([0.7, 0.6]),
+            },
+        },
+        "phantoms": {"brats_expert_wt": run([0.8, 0.6])},
+        "speed": {
+            "images_per_cpu_second": {"fp32": {"ours": 6.0, "MONAI BasicUNet": 4.0}}
+        },
+    }
+    *lines, last = tumours.verdict(measured)
+    assert last == (
+        "RESULT dice=0.750 threshold=0.700 monai=0.650 margin=0.050 "
+        "speed_ratio=1.500 phantom_only=0.700"
+    )
+    assert "ours - threshold = +0.050" in lines[0] and "patient +0.150" in lines[0]
+    assert "ours - MONAI AttentionUnet = +0.100" in lines[1]
+    assert tumours.verdict({})[-1].count("nan") == 6

@@ -3,7 +3,8 @@
 Each is a callable (x, generator=None) -> x on float images (N, C, H, W), on any device;
 the result has the shape, dtype and device of x, and x itself is left as it was. Each
 image draws its own change. The same seed of the generator gives the same changes.
-There is no flip: a 2 in a mirror is not a 2, a right hand becomes a left one.
+There is no flip: a 2 in a mirror is not a 2, a right hand becomes a left one. Where the
+answer is a mask, see SegmentationAugment, which changes both (and may flip).
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from course_utils.augment.light import (
     RandomBrightnessContrast,
     RandomLighting,
 )
+from course_utils.augment.segmentation import SegmentationAugment
 from course_utils.locale import _
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "RandomBrightnessContrast",
     "RandomErasing",
     "RandomLighting",
+    "SegmentationAugment",
 ]
 
 

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -32,22 +31,24 @@ from brats_methods import Found, Recipe  # noqa: E402
 
 from course_utils.data import brats_folder  # noqa: E402
 from course_utils.data.brats_labels import REGIONS, regions  # noqa: E402
-from course_utils.data.volumes import Patient, prepare  # noqa: E402
+from course_utils.data.volumes import MODALITIES, Patient, prepare  # noqa: E402
 from course_utils.metrics import bootstrap_mean, dice  # noqa: E402
 from course_utils.models import UNet  # noqa: E402
 
 MEASURED = ROOT / "course_utils" / "data" / "measured" / "brats_cpu.json"
 HARD = "Brats18_CBICA_ARW_1"  # where brightness fails: its oedema is faint
 
-OURS = [Recipe(methods.own_3d, epochs=100, voxel=2)]
+PHANTOMS = 24  # synthetic patients that learn with the real ones
+REPEAT = 2  # times that a real patient is seen for each time that a phantom is
+SEEN = {"2-D": 2280, "3-D": 408}  # slices, volumes: some 50 CPU-seconds each
 NETWORKS = {
-    "ours": OURS,
-    "2-D only": [Recipe(methods.own_2d, epochs=6)],
-    "MONAI BasicUNet": [Recipe(methods.monai_basic, epochs=100, voxel=2)],
-    "MONAI AttentionUnet": [Recipe(methods.monai_attention, epochs=100, voxel=2)],
+    "ours": methods.ours,
+    "MONAI BasicUNet": methods.monai_basic,
+    "MONAI AttentionUnet": methods.monai_attention,
 }
-# What a method is: it learns from some patients, and draws the tumours of others.
-Method = Callable[[Sequence[Patient], Sequence[Patient]], Found]
+# What a method is: it learns from some patients and draws the tumours of others; by
+# name, of the method as a whole ("mean") and of its parts.
+Method = Callable[[Sequence[Patient], Sequence[Patient]], dict[str, Found]]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -104,18 +105,91 @@ def write(measured: dict, path: Path) -> None:
 def whole_tumour(options: argparse.Namespace) -> dict:
     """WT from FLAIR and T1, six patients, each left out once."""
     patients, truths = real(options.folder / "brats_expert_wt", ("flair", "t1"))
-    return compare(
-        "whole tumour", patients, truths, methods.threshold_whole, options, outputs=1
-    )
+    more = phantoms(PHANTOMS, "flair", "t1")
+    rows = {"threshold": alone(methods.threshold_whole)}
+    for name, make in NETWORKS.items():
+        rows[name] = learner(make, options, outputs=1, more=more)
+    rows["ours, real only"] = learner(methods.ours, options, outputs=1)
+    return compare("whole tumour", rows, patients, truths, options.seeds)
 
 
 def sub_regions(options: argparse.Namespace) -> dict:
     """WT, TC and ET from FLAIR and T1ce, four patients, each left out once."""
     folder = options.folder / "brats_expert_regions"
     patients, truths = real(folder, ("flair", "t1ce"))
-    return compare(
-        "regions", patients, truths, methods.threshold_regions, options, outputs=3
-    )
+    more = phantoms(PHANTOMS, "flair", "t1ce")
+    rows = {
+        "threshold": alone(methods.threshold_regions),
+        "ours": learner(methods.ours, options, outputs=3, more=more),
+    }
+    return compare("regions", rows, patients, truths, options.seeds)
+
+
+def phantoms_only(options: argparse.Namespace) -> dict:
+    """Our networks, having seen nothing but synthetic brains, on all ten patients."""
+    found = {}
+    for folder, modalities, outputs in (
+        ("brats_expert_wt", ("flair", "t1"), 1),
+        ("brats_expert_regions", ("flair", "t1ce"), 3),
+    ):
+        patients, truths = real(options.folder / folder, modalities)
+        # As many as there are pictures of real and synthetic ones in the other parts.
+        train = phantoms(PHANTOMS + 5 * REPEAT, *modalities)
+        method = learner(methods.ours, options, outputs=outputs)
+        runs = []
+        for seed in options.seeds:
+            runs.append(scores(method(seed)(train, patients), truths))
+            report("synthetic only", folder, seed, runs[-1])
+        found[folder] = summary(patients, {"ours": runs})
+    return found
+
+
+def phantoms(n: int, *modalities: str) -> list[Patient]:
+    """The first n synthetic patients, with these modalities only."""
+    from course_utils.data.synthetic import brains
+
+    channels = [list(MODALITIES).index(modality) for modality in modalities]
+    return [replace(p, image=p.image[channels]) for p in brains.patients(n)]
+
+
+def learner(
+    make: Callable,
+    options: argparse.Namespace,
+    *,
+    outputs: int,
+    more: Sequence[Patient] = (),
+) -> Callable[[int], Method]:
+    """For a seed, the method that learns slices and volumes and takes the mean.
+
+    more: patients to learn from besides those that the method is given.
+    """
+
+    def seeded(seed: int) -> Method:
+        recipes = {
+            "2-D": Recipe(make(2), SEEN["2-D"]),
+            "3-D": Recipe(make(3), SEEN["3-D"], voxel=2),
+        }
+
+        def method(
+            train: Sequence[Patient], tests: Sequence[Patient]
+        ) -> dict[str, Found]:
+            return methods.networks(
+                recipes,
+                [*train, *more] + [*train] * (REPEAT - 1) * bool(more),
+                tests,
+                outputs=outputs,
+                seed=seed,
+                epochs=options.epochs,
+            )
+
+        return method
+
+    return seeded
+
+
+def alone(threshold: Callable) -> Callable[[int], Method]:
+    """A method without parts, and without chance."""
+    return lambda seed: lambda train, tests: {"mean": threshold(train, tests)}
 
 
 def real(
@@ -135,91 +209,79 @@ def real(
 
 def compare(
     title: str,
+    rows: dict[str, Callable[[int], Method]],
     patients: list[Patient],
     truths: list[Tensor],
-    threshold: Method,
-    options: argparse.Namespace,
-    *,
-    outputs: int,
+    seeds: Sequence[int],
 ) -> dict:
     """Every method on every patient, learning from all the others."""
-    names = [p.name for p in patients]
-    found = {"patients": names, "regions": list(REGIONS[:outputs]), "methods": {}}
-    for name, recipes in {"threshold": None, **NETWORKS}.items():
-        runs = []
-        for seed in options.seeds if recipes else [None]:
-            method = threshold
-            if recipes:
-                method = partial(
-                    methods.networks,
-                    recipes,
-                    outputs=outputs,
-                    seed=seed,
-                    epochs=options.epochs,
-                )
-            runs.append(leave_one_out(method, patients, truths))
-            report(title, name, seed, runs[-1])
-        found["methods"][name] = {
-            "parameters": runs[0]["parameters"],
-            "dice": [run["dice"] for run in runs],
-            "seconds": [run["seconds"] for run in runs],
-        }
-    return found
+    results = {}
+    for name, method in rows.items():
+        results[name] = []
+        for seed in seeds if name != "threshold" else seeds[:1]:
+            run = leave_one_out(method(seed), patients, truths)
+            report(title, name, seed, run)
+            results[name].append(run)
+    return summary(patients, results)
 
 
 def leave_one_out(
     method: Method, patients: list[Patient], truths: list[Tensor]
 ) -> dict:
-    scores, seconds = [], []
-    for left, truth in enumerate(truths):
-        train = patients[:left] + patients[left + 1 :]
-        found = method(train, patients[left : left + 1])
-        scores += dices(found, [truth])
-        seconds.append(round(found.seconds, 1))
-    return {"parameters": found.parameters, "dice": scores, "seconds": seconds}
-
-
-def dices(found: Found, truths: list[Tensor]) -> list[list[float]]:
-    """Dice (P, R) on the voxels of the files."""
-    pairs = zip(found.masks, truths, strict=True)
-    return [
-        [round(d, 4) for d in dice(m[None], truth[None, : len(m)])[0].tolist()]
-        for m, truth in pairs
+    """One run: each patient found by what learned from the others, see `scores`."""
+    folds = [
+        scores(
+            method(patients[:i] + patients[i + 1 :], patients[i : i + 1]),
+            truths[i : i + 1],
+        )
+        for i in range(len(patients))
     ]
-
-
-def phantoms_only(options: argparse.Namespace) -> dict:
-    """Our network, having seen nothing but synthetic brains, on all ten patients."""
-    from course_utils.data.synthetic import brains
-
-    phantoms = brains.patients()
-    found = {}
-    for folder, modalities, channels, outputs in (
-        ("brats_expert_wt", ("flair", "t1"), [0, 1], 1),
-        ("brats_expert_regions", ("flair", "t1ce"), [0, 2], 3),
-    ):
-        patients, truths = real(options.folder / folder, modalities)
-        train = [replace(p, image=p.image[channels]) for p in phantoms]
-        runs = []
-        for seed in options.seeds:
-            answer = methods.networks(
-                OURS,
-                train,
-                patients,
-                outputs=outputs,
-                seed=seed,
-                epochs=options.epochs,
-            )
-            run = {"dice": dices(answer, truths), "seconds": [round(answer.seconds, 1)]}
-            runs.append(run)
-            report("synthetic only", folder, seed, run)
-        found[folder] = {
-            "patients": [p.name for p in patients],
-            "regions": list(REGIONS[:outputs]),
-            "dice": [run["dice"] for run in runs],
-            "seconds": [run["seconds"] for run in runs],
+    return {
+        part: {
+            "parameters": folds[0][part]["parameters"],
+            "dice": [row for fold in folds for row in fold[part]["dice"]],
+            "seconds": [s for fold in folds for s in fold[part]["seconds"]],
         }
-    return found
+        for part in folds[0]
+    }
+
+
+def scores(answers: dict[str, Found], truths: list[Tensor]) -> dict:
+    """By part: Dice (P, R) on the voxels of the files, CPU seconds of learning (1,)."""
+    return {
+        part: {
+            "parameters": found.parameters,
+            "dice": [
+                [
+                    round(d, 4)
+                    for d in dice(mask[None], truth[None, : len(mask)])[0].tolist()
+                ]
+                for mask, truth in zip(found.masks, truths, strict=True)
+            ],
+            "seconds": [round(found.seconds, 1)],
+        }
+        for part, found in answers.items()
+    }
+
+
+def summary(patients: list[Patient], results: dict[str, list[dict]]) -> dict:
+    """As written: by method and part, Dice (seeds, P, R) and seconds (seeds, runs)."""
+    first = next(iter(results.values()))[0]["mean"]
+    return {
+        "patients": [patient.name for patient in patients],
+        "regions": list(REGIONS[: len(first["dice"][0])]),
+        "methods": {
+            name: {
+                part: {
+                    "parameters": runs[0][part]["parameters"],
+                    "dice": [run[part]["dice"] for run in runs],
+                    "seconds": [run[part]["seconds"] for run in runs],
+                }
+                for part in runs[0]
+            }
+            for name, runs in results.items()
+        },
+    }
 
 
 def speed(options: argparse.Namespace, rounds: int = 7, steps: int = 2) -> dict:
@@ -281,17 +343,17 @@ PARTS = {
 }
 
 
-def report(title: str, name: str, seed: int | None, run: dict) -> None:
-    """One line: what a method reached with one seed."""
-    means = torch.tensor(run["dice"]).mean(0).tolist()
-    scores = "/".join(f"{mean:.3f}" for mean in means)
-    start = "" if seed is None else f"seed {seed}"
-    print(
-        f"{title:13} {name:20} {start:7} up to {max(run['seconds']):6.1f} CPU-s  "
-        f"Dice {scores}  of each patient "
-        + " ".join("/".join(f"{d:.2f}" for d in row) for row in run["dice"]),
-        flush=True,
-    )
+def report(title: str, name: str, seed: int, run: dict) -> None:
+    """A line for each part of a method: what it reached with one seed."""
+    for part, found in run.items():
+        values = torch.tensor(found["dice"])
+        mean = "/".join(f"{d:.3f}" for d in values.mean(0).tolist())
+        each = " ".join("/".join(f"{d:.2f}" for d in row) for row in values.tolist())
+        print(
+            f"{title:14} {name:20} {part:4} seed {seed}  at most "
+            f"{max(found['seconds']):5.1f} CPU-s  Dice {mean}  ({each})",
+            flush=True,
+        )
 
 
 def verdict(measured: dict) -> list[str]:
@@ -331,7 +393,7 @@ def verdict(measured: dict) -> list[str]:
 
 def by_patient(run: dict) -> Tensor:
     """Dice of the whole tumour of each patient, (P,), the mean over seeds."""
-    return torch.tensor(run["dice"])[:, :, 0].mean(0)
+    return torch.tensor(run["mean"]["dice"])[:, :, 0].mean(0)
 
 
 if __name__ == "__main__":

@@ -120,51 +120,66 @@ def _smooth(volume: Tensor) -> Tensor:
 class Recipe:
     """A network and how it learns.
 
-    make: (channels, regions) -> network of logits. epochs: passes over the patients.
-    voxel: 0, axial slices of the grid as it is; n: volumes, n voxels averaged along
-    each side into one.
+    make: (channels, regions) -> network of logits. seen: slices or volumes that it sees
+    while it learns, however many differ. voxel: 0, axial slices of the grid as it is;
+    n: volumes, n voxels averaged along each side into one.
     """
 
     make: Callable[[int, int], nn.Module]
-    epochs: int
+    seen: int
     voxel: int = 0
 
 
 def networks(
-    recipes: Sequence[Recipe],
+    recipes: dict[str, Recipe],
     train: Sequence[Patient],
     tests: Sequence[Patient],
     *,
     outputs: int,
     seed: int,
     epochs: int | None = None,
-) -> Found:
-    """One network for each recipe; the mean of their probabilities is the answer.
+) -> dict[str, Found]:
+    """What one network for each recipe finds, and what the mean of them all does.
 
-    outputs: R, the first so many of WT, TC, ET. epochs: of each run, instead of its
-    own. Of WT only the largest piece is kept, and of TC and ET what lies in it.
+    outputs: R, the first so many of WT, TC, ET. epochs: of each run, instead of what
+    the recipe asks for. Of WT only the largest piece is kept, and of TC and ET what
+    lies in it. Returns a Found for each name of `recipes`, and one for "mean".
     """
-    start = time.process_time()
-    models = [learn(r, train, outputs, seed, epochs or r.epochs) for r in recipes]
-    seconds = time.process_time() - start
-    masks = []
-    for patient in tests:
-        pairs = zip(recipes, models, strict=True)
-        p = torch.stack([probability(r, m, patient) for r, m in pairs]).mean(0)
-        found = torch.stack([to_native(region, patient) > 0.5 for region in p])
-        masks.append(found & largest_component(found[0]))
-    return Found(masks, seconds, sum(count_parameters(m) for m in models))
+    found, fields = {}, {"mean": [0.0] * len(tests)}
+    for name, recipe in recipes.items():
+        start = time.process_time()
+        model = learn(recipe, train, outputs, seed, epochs)
+        seconds = time.process_time() - start
+        fields[name] = [probability(recipe, model, patient) for patient in tests]
+        fields["mean"] = [
+            mean + p / len(recipes)
+            for mean, p in zip(fields["mean"], fields[name], strict=True)
+        ]
+        found[name] = Found([], seconds, count_parameters(model))
+    found["mean"] = Found(
+        [],
+        sum(part.seconds for part in found.values()),
+        sum(part.parameters for part in found.values()),
+    )
+    for name, answer in found.items():
+        for p, patient in zip(fields[name], tests, strict=True):
+            mask = torch.stack([to_native(region, patient) > 0.5 for region in p])
+            answer.masks.append(mask & largest_component(mask[0]))
+    return found
 
 
 def learn(
-    recipe: Recipe, patients: Sequence[Patient], outputs: int, seed: int, epochs: int
+    recipe: Recipe,
+    patients: Sequence[Patient],
+    outputs: int,
+    seed: int,
+    epochs: int | None,
 ) -> nn.Module:
     """A network that has learned the recipe's way, in eval mode."""
     if recipe.voxel:
         x = torch.stack([coarse(p.image, recipe.voxel) for p in patients])
-        y = torch.stack(
-            [coarse(regions(p.label).float(), recipe.voxel) >= 0.5 for p in patients]
-        )
+        whole = torch.stack([regions(p.label).float() for p in patients])
+        y = coarse(whole, recipe.voxel) >= 0.5
     else:
         x, y, _patient = slices(patients)
     torch.manual_seed(seed)
@@ -173,7 +188,7 @@ def learn(
         model,
         (x, y[:, :outputs]),
         loss=volume_loss if recipe.voxel else slice_loss,
-        epochs=epochs,
+        epochs=epochs or max(1, round(recipe.seen / len(x))),
         batch_size=2 if recipe.voxel else 16,
         augment=SegmentationAugment(),
         seed=seed,
@@ -219,26 +234,37 @@ def _dice_and_entropy(logits: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tenso
     return F.binary_cross_entropy_with_logits(logits, y) + 1 - overlap.mean()
 
 
-def own_2d(channels: int, outputs: int) -> nn.Module:
-    return UNet(channels, outputs, width=16, levels=4)
+# Networks by their dimensions. All of one row have the same width: 16 channels at the
+# first level in slices, 8 in volumes.
 
 
-def own_3d(channels: int, outputs: int) -> nn.Module:
-    return UNet(channels, outputs, width=16, levels=3, dims=3)
+def ours(dims: int) -> Callable[[int, int], nn.Module]:
+    return lambda channels, outputs: UNet(
+        channels, outputs, width=_width(dims), levels=4, dims=dims
+    )
 
 
-def monai_basic(channels: int, outputs: int) -> nn.Module:
-    """MONAI's BasicUNet for volumes, as wide as ours; it always has five levels."""
+def monai_basic(dims: int) -> Callable[[int, int], nn.Module]:
+    """MONAI's BasicUNet; it always has five levels."""
     from monai.networks.nets import BasicUNet
 
-    return BasicUNet(3, channels, outputs, features=(16, 32, 64, 128, 256, 16))
+    w = _width(dims)
+    features = (w, 2 * w, 4 * w, 8 * w, 16 * w, w)
+    return lambda channels, outputs: BasicUNet(dims, channels, outputs, features)
 
 
-def monai_attention(channels: int, outputs: int) -> nn.Module:
-    """MONAI's AttentionUnet for volumes, as wide and as deep as ours."""
+def monai_attention(dims: int) -> Callable[[int, int], nn.Module]:
+    """MONAI's AttentionUnet, as deep as ours."""
     from monai.networks.nets import AttentionUnet
 
-    return AttentionUnet(3, channels, outputs, channels=(16, 32, 64), strides=(2, 2))
+    w = _width(dims)
+    return lambda channels, outputs: AttentionUnet(
+        dims, channels, outputs, channels=(w, 2 * w, 4 * w, 8 * w), strides=(2, 2, 2)
+    )
+
+
+def _width(dims: int) -> int:
+    return 16 if dims == 2 else 8
 
 
 # --- the expert's own voxels ----------------------------------------------------------

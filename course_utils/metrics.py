@@ -240,7 +240,7 @@ class PatientScores:
         known = tuple(_score_names())
         need("table", "score", score, score in known, " | ".join(known))
         values = getattr(self, score)
-        head = [f"{_('patient')} ({_score_names()[score]})", *self.regions]
+        head = [f"{_('patient')} · {_score_names()[score]}", *self.regions]
         rows = [
             [name, *(_short(score, v) for v in row)]
             for name, row in zip(self.names, values.tolist(), strict=True)

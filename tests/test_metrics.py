@@ -395,7 +395,7 @@ def test_the_tables(labelled):
     predictions[0][2] = False
     found = score_patients(predictions, labelled)
     assert found.table().splitlines() == [
-        "| patient (Dice) | WT | TC | ET |",
+        "| patient · Dice | WT | TC | ET |",
         "| --- | ---: | ---: | ---: |",
         "| A | 1.00 | 1.00 | 0.00 |",
         "| B | 1.00 | 1.00 | 1.00 |",

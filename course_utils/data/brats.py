@@ -50,8 +50,8 @@ def brats(
     """Patients with a brain tumour: MR volumes, and the tumour that experts drew.
 
     source: "auto" takes the cases of the Medical Segmentation Decathlon, Task01, from
-        the cache folder, else downloads them (7 MB a patient, no account), else says in
-        one sentence why not and goes on with "embedded"; "download" does the same but
+        the cache folder, else downloads them (10 MB each, no account), else says in one
+        sentence why not and goes on with "embedded"; "download" does the same but
         raises RuntimeError instead of going on; "embedded" computes synthetic patients:
         no network, no real patient; "kaggle" downloads single patients of BraTS 2020
         (90 MB each) or raises RuntimeError. A path: a folder of BraTS files, of 2015 to

@@ -12,7 +12,8 @@ from torch import Tensor
 class Split(NamedTuple):
     """One part of a data set, in memory: `x, y = data.mnist().train`.
 
-    Of a Dataset: x uint8 (N, C, H, W), 0..255; y int64 (N,), indices into `classes`.
+    Of a Dataset: x uint8 (N, C, H, W), 0..255; y int64 (N,), indices into `classes`, or
+    uint8 (N, H, W), one a pixel.
     Of a Table: x float32 (N, m), a column for each of `features`; y float32 (N, 1).
     """
 

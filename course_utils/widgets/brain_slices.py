@@ -217,7 +217,7 @@ def plane_names() -> dict[str, str]:
 
 
 def source_names() -> dict[str, str]:
-    return {"truth": _("reference"), "prediction": _("prediction")}
+    return {"truth": _("truth"), "prediction": _("prediction")}
 
 
 def region_names() -> dict[str, str]:

@@ -61,7 +61,7 @@ LEGEND = 325  # pixels: its width
 LEVEL = 4  # grey levels apart: two thirds of the bytes to send at each move
 CAST = 16  # between the channels of a colour: less is meant to be grey
 LIGHT = "#D0D7DE"  # of the orientation letters, on black
-CASING = "#000000"  # along the reference's lines: seen on bright tissue as on dark
+CASING = "#000000"  # along the truth's lines: seen on bright tissue as on dark
 
 
 def render_html(shown: Brain, view: View) -> str:
@@ -141,7 +141,7 @@ def _notes(shown: Brain, view: View, x: float, y: float, right: float) -> list[T
     """Where we are, which line is whose, and which side is which."""
     notes = [where(shown, view)]
     if view.overlay == "both":
-        notes.append(_("Solid line: reference; dashed line: prediction."))
+        notes.append(_("Solid line: truth; dashed line: prediction."))
     elif view.overlay in shown.masks:
         said = source_names()[view.overlay]
         notes.append(_("Colours and lines: {what}.").format(what=said))
@@ -246,7 +246,7 @@ def brain_viewer(
 
     patients: as `data.brats` returns them, one at least, or name to show -> patient.
     predictions: name -> uint8 labels (D, H, W), or bool (3, D, H, W): WT, TC, ET; one
-        for each patient. Without, only the reference can be shown.
+        for each patient. Without, only the truth can be shown.
     modalities: the channels' names, `data.brats(...).modalities`.
     Raises ValueError, a sentence, for what cannot be shown.
     """

@@ -158,7 +158,7 @@ def test_where_only_the_whole_tumour_was_drawn_nothing_is_said_of_its_core():
 
 def test_the_description_tells_place_sizes_and_side(shown):
     assert describe(shown, View(at=5)) == (
-        "P1, axial slice 6 of 12. FLAIR, T1. Reference: WT 1 ml, TC 0.1 ml, ET 0.1 ml. "
+        "P1, axial slice 6 of 12. FLAIR, T1. Truth: WT 1 ml, TC 0.1 ml, ET 0.1 ml. "
         "Prediction: WT 1 ml, TC 0.1 ml, ET 0.1 ml. The tumour lies mostly on the "
         "patient's right."
     )
@@ -240,18 +240,18 @@ def test_the_outline_lies_on_the_tint(shown, plane):
     assert np.nanmax(line, axis=0) == pytest.approx(coloured.max(0)[::-1], abs=1.1)
 
 
-def test_reference_and_prediction_are_told_apart_by_their_lines(shown):
+def test_truth_and_prediction_are_told_apart_by_their_lines(shown):
     panel = _panel(shown, View(at=5, modality=0, overlay="both"))
     for color in COLORS.values():
         solid, dashed = curves(panel, color)
         assert (solid.dashed, dashed.dashed) == (False, True)
-        # The prediction is the reference, one voxel of 2 mm further back.
+        # The prediction is the truth, one voxel of 2 mm further back.
         step = dashed.points - solid.points
         assert np.nanmin(step[:, 1]) == np.nanmax(step[:, 1]) == pytest.approx(4.5)
     picture = next(s for s in panel.shapes if isinstance(s, Picture))
     assert not np.ptp(picture.rgb, axis=2).any()  # outlines alone, tissue as it is
     words = " ".join(s.text for s in panel.shapes if isinstance(s, Text))
-    assert "Solid line: reference; dashed line: prediction." in words
+    assert "Solid line: truth; dashed line: prediction." in words
 
 
 @pytest.mark.parametrize("overlay", ["none", "truth", "prediction"])

@@ -32,7 +32,7 @@ TISSUES = {
     "necrosis": Tissue(2600, 260, 0.95),
     "solid": Tissue(1900, 165, 0.90),
     "enhancing": Tissue(1450, 125, 0.86),
-    "oedema": Tissue(1650, 170, 0.90),
+    "oedema": Tissue(1800, 190, 0.90),
     "lesion": Tissue(1300, 130, 0.82),  # of ageing white matter: nothing to do with it
     "blood": Tissue(1600, 50, 0.80),  # flows: dark where there is time for it
     "scalp": Tissue(400, 90, 0.80),  # fat and skin that skull-stripping left
@@ -70,7 +70,7 @@ def scan(stream: Stream, brain: Brain, growth: Growth) -> Tensor:
     tissues["necrosis"] = tissues["necrosis"]._replace(t1=stream.uniform(1900, 3100))
     oedema = tissues["oedema"]
     tissues["oedema"] = oedema._replace(t2=oedema.t2 * stream.uniform(0.85, 1.3))
-    lit = _with_gadolinium(tissues, stream.log_uniform(0.12, 0.5))
+    lit = _with_gadolinium(tissues, stream.log_uniform(0.2, 0.6))
     content = _content(stream, brain, growth)
     pictures = []
     for name, sequence in _protocol(stream).items():
@@ -186,7 +186,7 @@ def _through_scanner(stream: Stream, picture: Tensor, brain: Brain) -> Tensor:
     inside = brain.inside > 0.5
     picture = picture * (1 + 0.03 * smooth(stream.normal(*picture.shape)) * 5**0.5)
     picture = picture * torch.exp(stream.uniform(0.02, 0.12) * stream.field(60))
-    slices = (1, 1, 2, 3)[stream.pick(4)]  # voxels that a thick slice averages
+    slices = (1, 1, 1, 2, 3)[stream.pick(5)]  # voxels that a thick slice averages
     if slices > 1:
         picture = _thick(picture, slices)
     picture = torch.lerp(picture, smooth(picture), stream.uniform(0, 0.45))

@@ -131,7 +131,7 @@ def grow(
     distance = functools.reduce(torch.minimum, own) + 1.2 * (brain.fluid - 0.5).clamp(0)
     tumour = (smooth((distance < 1).float()) > 0.5) & inside
     # In mm; one voxel at least, or nothing: a gap.
-    rim = stream.uniform(4, 8) * (1 + 0.45 * stream.field(14))
+    rim = stream.uniform(4.5, 9) * (1 + 0.45 * stream.field(14))
     nodules = stream.field(9) > stream.uniform(1.0, 2.4)
     enhancing = tumour & ((_below(tumour) < rim) | nodules) & enhances
     core = tumour & ~enhancing
@@ -214,7 +214,7 @@ def _fractions(
         alive = (stream.uniform(-0.6, 0.5) + 0.4 * stream.field(14)).clamp(0, 1)
     else:
         alive = (0.9 + 0.2 * stream.field(14)).clamp(0, 1)
-    strength = stream.uniform(0.5, 1.1) + 0.18 * stream.field(14)
+    strength = stream.uniform(0.55, 1.15) + 0.18 * stream.field(14)
     around = share(label > 0) * oedema * strength.clamp(0.2, 1.1)
     free = (1 - core - enhancing).clamp(0, 1) * (1 - brain.fluid)
     return Growth(

@@ -122,16 +122,18 @@ class Recipe:
 
     make: (channels, regions) -> network of logits. seen: slices or volumes that it sees
     while it learns, however many differ. voxel: 0, axial slices of the grid as it is;
-    n: volumes, n voxels averaged along each side into one.
+    n: volumes, n voxels averaged along each side into one. networks: how many, that
+    differ in their seed and answer together.
     """
 
     make: Callable[[int, int], nn.Module]
     seen: int
     voxel: int = 0
+    networks: int = 1
 
 
 def networks(
-    recipes: dict[str, Recipe],
+    recipe: Recipe,
     train: Sequence[Patient],
     tests: Sequence[Patient],
     *,
@@ -139,33 +141,34 @@ def networks(
     seed: int,
     epochs: int | None = None,
 ) -> dict[str, Found]:
-    """What one network for each recipe finds, and what the mean of them all does.
+    """What the first of the recipe's networks finds, "one", and their "mean" does.
 
     outputs: R, the first so many of WT, TC, ET. epochs: of each run, instead of what
-    the recipe asks for. Of WT only the largest piece is kept, and of TC and ET what
-    lies in it. Returns a Found for each name of `recipes`, and one for "mean".
+    the recipe asks for. Probabilities are averaged and cut at a half. Of WT only the
+    largest piece is kept, and of TC and ET what lies in it.
     """
-    found, fields = {}, {"mean": [0.0] * len(tests)}
-    for name, recipe in recipes.items():
+    fields = [torch.zeros(outputs, *patient.brain.shape) for patient in tests]
+    seconds, answers = 0.0, {}
+    for number in range(recipe.networks):
         start = time.process_time()
-        model = learn(recipe, train, outputs, seed, epochs)
-        seconds = time.process_time() - start
-        fields[name] = [probability(recipe, model, patient) for patient in tests]
-        fields["mean"] = [
-            mean + p / len(recipes)
-            for mean, p in zip(fields["mean"], fields[name], strict=True)
-        ]
-        found[name] = Found([], seconds, count_parameters(model))
-    found["mean"] = Found(
-        [],
-        sum(part.seconds for part in found.values()),
-        sum(part.parameters for part in found.values()),
-    )
-    for name, answer in found.items():
-        for p, patient in zip(fields[name], tests, strict=True):
-            mask = torch.stack([to_native(region, patient) > 0.5 for region in p])
-            answer.masks.append(mask & largest_component(mask[0]))
-    return found
+        own = seed * recipe.networks + number
+        model = learn(recipe, train, outputs, own, epochs)
+        seconds += time.process_time() - start
+        for field, patient in zip(fields, tests, strict=True):
+            field += probability(recipe, model, patient)
+        if number in (0, recipe.networks - 1):
+            size = count_parameters(model) * (number + 1)
+            masks = [
+                _draw(f / (number + 1), p) for f, p in zip(fields, tests, strict=True)
+            ]
+            answers["mean" if number else "one"] = Found(masks, seconds, size)
+    return answers if recipe.networks > 1 else {"mean": answers["one"]}
+
+
+def _draw(field: Tensor, patient: Patient) -> Tensor:
+    """Probabilities (R, D, H, W) as masks (R, i, j, k)."""
+    mask = torch.stack([to_native(region, patient) > 0.5 for region in field])
+    return mask & largest_component(mask[0])
 
 
 def learn(
@@ -184,12 +187,14 @@ def learn(
         x, y, _patient = slices(patients)
     torch.manual_seed(seed)
     model = recipe.make(x.shape[1], outputs)
+    size = 2 if recipe.voxel else 16
+    in_a_pass = max(1, len(x) // size) * size  # the last, incomplete batch is left out
     fit_segmentation(
         model,
         (x, y[:, :outputs]),
         loss=volume_loss if recipe.voxel else slice_loss,
-        epochs=epochs or max(1, round(recipe.seen / len(x))),
-        batch_size=2 if recipe.voxel else 16,
+        epochs=epochs or max(1, round(recipe.seen / in_a_pass)),
+        batch_size=size,
         augment=SegmentationAugment(),
         seed=seed,
         device="cpu",
@@ -234,37 +239,27 @@ def _dice_and_entropy(logits: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tenso
     return F.binary_cross_entropy_with_logits(logits, y) + 1 - overlap.mean()
 
 
-# Networks by their dimensions. All of one row have the same width: 16 channels at the
-# first level in slices, 8 in volumes.
+def ours(channels: int, outputs: int) -> nn.Module:
+    return UNet(channels, outputs, width=8, levels=4, dims=3)
 
 
-def ours(dims: int) -> Callable[[int, int], nn.Module]:
-    return lambda channels, outputs: UNet(
-        channels, outputs, width=_width(dims), levels=4, dims=dims
-    )
+def ours_in_slices(channels: int, outputs: int) -> nn.Module:
+    return UNet(channels, outputs, width=16, levels=4)
 
 
-def monai_basic(dims: int) -> Callable[[int, int], nn.Module]:
-    """MONAI's BasicUNet; it always has five levels."""
+def monai_basic(channels: int, outputs: int) -> nn.Module:
+    """MONAI's BasicUNet for volumes, as wide as ours; it always has five levels."""
     from monai.networks.nets import BasicUNet
 
-    w = _width(dims)
-    features = (w, 2 * w, 4 * w, 8 * w, 16 * w, w)
-    return lambda channels, outputs: BasicUNet(dims, channels, outputs, features)
+    return BasicUNet(3, channels, outputs, features=(8, 16, 32, 64, 128, 8))
 
 
-def monai_attention(dims: int) -> Callable[[int, int], nn.Module]:
-    """MONAI's AttentionUnet, as deep as ours."""
+def monai_attention(channels: int, outputs: int) -> nn.Module:
+    """MONAI's AttentionUnet for volumes, as wide and as deep as ours."""
     from monai.networks.nets import AttentionUnet
 
-    w = _width(dims)
-    return lambda channels, outputs: AttentionUnet(
-        dims, channels, outputs, channels=(w, 2 * w, 4 * w, 8 * w), strides=(2, 2, 2)
-    )
-
-
-def _width(dims: int) -> int:
-    return 16 if dims == 2 else 8
+    widths, strides = (8, 16, 32, 64), (2, 2, 2)
+    return AttentionUnet(3, channels, outputs, channels=widths, strides=strides)
 
 
 # --- the expert's own voxels ----------------------------------------------------------

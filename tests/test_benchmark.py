@@ -15,6 +15,7 @@ import torch
 from course_utils import data
 from course_utils.data.brats_labels import regions
 from course_utils.data.volumes import Patient
+from course_utils.models import UNet
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 RESULT = re.compile(r"RESULT ratio=\S+ accuracy=0\.\d{4} seconds_to_99=\S+")
@@ -231,6 +232,8 @@ def tumours(monkeypatch):
     module = load("brats_cpu")
     truths = [fine_truth(patient) for patient in patients]
     monkeypatch.setattr(module, "real", lambda folder, modalities: (patients, truths))
+    monkeypatch.setattr(module, "SIDE", 32)
+    monkeypatch.setattr(module, "STEPS", 1)
     monkeypatch.setattr(brains, "patients", lambda n: [brain(7, 4), brain(8, 4)])
     return module
 
@@ -241,37 +244,61 @@ BRATS_RESULT = re.compile(
 )
 
 
-def test_brats_runs_every_part_and_ends_in_one_result_line(tumours, capsys, tmp_path):
+def tiny(channels, outputs, dims=2):
+    return UNet(channels, outputs, width=4, levels=2, dims=dims)
+
+
+def tiny_3d(channels, outputs):
+    return tiny(channels, outputs, dims=3)
+
+
+def test_brats_runs_every_part_and_ends_in_one_result_line(
+    tumours, capsys, tmp_path, monkeypatch
+):
+    patients, truths = tumours.real(None, None)
+    monkeypatch.setattr(tumours, "real", lambda *where: (patients[:2], truths[:2]))
+    monkeypatch.setattr(tumours, "OURS", tumours.Recipe(tiny_3d, 2, voxel=2))
+    rows = {
+        "ours": tumours.OURS,
+        "ours in slices": tumours.Recipe(tiny, 20, networks=2),
+        "MONAI BasicUNet": tumours.OURS,
+    }
+    monkeypatch.setattr(tumours, "MIXED", rows)
     file = tmp_path / "new" / "measured.json"
     tumours.main(["--epochs=1", f"--write={file}", "--date=2026-11-22"])
     lines = capsys.readouterr().out.splitlines()
     assert BRATS_RESULT.fullmatch(lines[-1]) and "nan" not in lines[-1]
     measured = json.loads(file.read_text())
-    assert {"whole", "regions", "phantoms", "speed", "torch", "monai"} == {*measured}
+    assert {*measured} == {*tumours.PARTS}
     assert measured["whole"]["date"] == "2026-11-22"
-    for part, outputs in (("whole", 1), ("regions", 3)):
-        assert measured[part]["patients"] == [f"patient-{n}" for n in range(3)]
-        assert {"threshold", "ours"} <= {*measured[part]["methods"]}
+    outputs = {"whole": 1, "synthetic": 1, "regions": 3, "synthetic_regions": 3}
+    for part, regions_of_it in outputs.items():
+        assert measured[part]["patients"] == [f"patient-{n}" for n in range(2)]
+        assert {"ours", "ours in slices"} <= {*measured[part]["methods"]}
         for method, parts in measured[part]["methods"].items():
-            assert len(parts) == (1 if method == "threshold" else 3)
+            pair = method == "ours in slices"
+            assert {*parts} == ({"mean", "one"} if pair else {"mean"})
+            runs = 1 if part.startswith("synthetic") else 2
             for run in parts.values():
-                assert torch.tensor(run["dice"]).shape == (1, 3, outputs)
-                assert torch.tensor(run["seconds"]).shape == (1, 3)
-    ours = measured["whole"]["methods"]["ours"]
-    one, other = (ours[part]["seconds"][0][0] for part in ("2-D", "3-D"))
-    assert ours["mean"]["seconds"][0][0] == pytest.approx(one + other, abs=0.11)
-    only = measured["phantoms"]["brats_expert_regions"]["methods"]["ours"]["mean"]
-    assert torch.tensor(only["dice"]).shape == (1, 3, 3)
+                assert torch.tensor(run["dice"]).shape == (1, 2, regions_of_it)
+                assert torch.tensor(run["seconds"]).shape == (1, runs)
+    pair = measured["whole"]["methods"]["ours in slices"]
+    assert pair["mean"]["parameters"] == 2 * pair["one"]["parameters"]
+    assert pair["mean"]["seconds"][0][0] > pair["one"]["seconds"][0][0]
 
 
-def test_brats_keeps_the_parts_that_were_not_run(tumours, tmp_path, monkeypatch):
+def test_brats_keeps_what_was_not_run(tumours, tmp_path):
     file = tmp_path / "measured.json"
-    file.write_text(json.dumps({"whole": {"old": True}, "speed": {"old": True}}))
-    monkeypatch.setitem(tumours.PARTS, "speed", lambda options: {"new": True})
-    monkeypatch.setattr(tumours, "verdict", lambda measured: [])
-    tumours.main(["--parts", "speed", f"--write={file}"])
-    measured = json.loads(file.read_text())
-    assert measured["whole"] == {"old": True} and measured["speed"]["new"]
+    old = {"methods": {"threshold": 1, "ours": 2}}
+    file.write_text(json.dumps({"whole": old, "speed": {"old": True}}))
+    measured = tumours.write("whole", {"methods": {"ours": 3}}, file)
+    assert measured == json.loads(file.read_text())
+    assert measured["whole"]["methods"] == {"threshold": 1, "ours": 3}
+    assert measured["speed"] == {"old": True}
+    options = types.SimpleNamespace(methods=["ours"])
+    assert tumours.chosen(["threshold", "ours"], options) == ["ours"]
+    options = types.SimpleNamespace(methods=None)
+    assert tumours.chosen(["threshold", "ours"], options) == ["threshold", "ours"]
 
 
 def test_brats_never_learns_from_the_patient_left_out(tumours):
@@ -296,11 +323,11 @@ def test_brats_real_patients_are_seen_twice_where_phantoms_join_them(
     patients, _truths = tumours.real(None, None)
     seen = []
     monkeypatch.setattr(
-        tumours.methods, "networks", lambda recipes, train, *a, **k: seen.append(train)
+        tumours.methods, "networks", lambda recipe, train, *a, **k: seen.append(train)
     )
     options = types.SimpleNamespace(epochs=None)
     for more in ([], [brain(7)]):
-        method = tumours.learner(tumours.methods.ours, options, outputs=1, more=more)
+        method = tumours.learner(tumours.OURS, options, outputs=1, more=more.copy)
         method(0)(patients[1:], patients[:1])
     alone, joined = ([p.name for p in train] for train in seen)
     assert alone == ["patient-1", "patient-2"]
@@ -397,7 +424,7 @@ def test_brats_verdict(tumours):
                 "MONAI AttentionUnet": run([0.7, 0.6]),
             },
         },
-        "phantoms": {"brats_expert_wt": {"methods": {"ours": run([0.8, 0.6])}}},
+        "synthetic": {"methods": {"ours": run([0.8, 0.6])}},
         "speed": {
             "images_per_cpu_second": {"fp32": {"ours": 6.0, "MONAI BasicUNet": 4.0}}
         },
@@ -407,6 +434,38 @@ def test_brats_verdict(tumours):
         "RESULT dice=0.750 threshold=0.700 monai=0.650 margin=0.050 "
         "speed_ratio=1.500 phantom_only=0.700"
     )
-    assert "ours - threshold = +0.050" in lines[0] and "patient +0.150" in lines[0]
-    assert "ours - MONAI AttentionUnet = +0.100" in lines[1]
+    assert "ours - MONAI AttentionUnet = +0.100" in lines[0]
+    assert "ours - threshold = +0.050" in lines[2] and "patient +0.150" in lines[2]
+    del measured["whole"]["methods"]["ours"], measured["synthetic"]
+    assert tumours.verdict(measured) == [
+        "RESULT dice=nan threshold=0.700 monai=0.650 margin=nan speed_ratio=1.500 "
+        "phantom_only=nan"
+    ]
     assert tumours.verdict({})[-1].count("nan") == 6
+
+
+@pytest.mark.parametrize("name", ["monai_basic", "monai_attention"])
+def test_brats_peers_take_the_same_pictures(tumours, name):
+    pytest.importorskip("monai")
+    model = getattr(tumours.methods, name)(2, 3)
+    assert model(torch.zeros(1, 2, 16, 16, 32)).shape == (1, 3, 16, 16, 32)
+
+
+def test_brats_mean_is_of_networks_that_differ(tumours, monkeypatch):
+    # Each says another half: the mean of both is nowhere above a half, but at the seam.
+    patient, seeds = brain(0), []
+    halves = torch.zeros(2, 1, *SIDES)
+    halves[0, :, :, :, :40], halves[1, :, :, :, 24:] = 0.8, 0.8
+    monkeypatch.setattr(
+        tumours.methods, "learn", lambda *a: seeds.append(a[3]) or tiny(2, 1)
+    )
+    monkeypatch.setattr(
+        tumours.methods, "probability", lambda *a: halves[len(seeds) - 1]
+    )
+    answers = tumours.methods.networks(
+        tumours.Recipe(tiny, 20, networks=2), [], [patient], outputs=1, seed=3
+    )
+    assert seeds == [6, 7]
+    widths = {name: found.masks[0][0, :, 9, 9].sum() for name, found in answers.items()}
+    assert widths["one"] == pytest.approx(80, abs=2)  # voxels of the file, half as wide
+    assert widths["mean"] == pytest.approx(32, abs=2)

@@ -38,7 +38,8 @@ TISSUES = {
     "scalp": Tissue(400, 90, 0.80),  # fat and skin that skull-stripping left
 }
 RELAXIVITY = 4.5  # 1/s of gadolinium, per mmol/l
-ORDER = ("flair", "t1", "t1ce", "t2")
+# The template knows more of T1 than three tissues explain; T2 sees the inverse of it.
+DETAIL = {"flair": -0.25, "t1": 0.8, "t1ce": 0.8, "t2": -0.4}
 Sequence = Callable[[Tissue], float]
 
 
@@ -76,10 +77,8 @@ def scan(stream: Stream, brain: Brain, growth: Growth) -> Tensor:
     for name, sequence in _protocol(stream).items():
         shown = lit if name == "t1ce" else tissues
         picture = sum(sequence(shown[t]) * part for t, part in content.items())
-        # The template knows more of T1 than three tissues explain; T2 sees the inverse.
-        slope = {"t1": 0.8, "t1ce": 0.8, "t2": -0.4, "flair": -0.25}[name]
         healthy = content["white"] + content["grey"]
-        picture = picture * (1 + slope * (brain.detail - 1) * healthy)
+        picture = picture * (1 + DETAIL[name] * (brain.detail - 1) * healthy)
         pictures.append(_through_scanner(stream, picture, brain))
     return torch.stack(pictures)
 
@@ -109,9 +108,10 @@ def _protocol(stream: Stream) -> dict[str, Sequence]:
     null = fluid * math.log(2 / (1 + math.exp(-tr / fluid)))  # where fluid is silent
     ti = null * stream.uniform(0.9, 1.05)
     t2_tr, t2_te = stream.uniform(3500, 6000), stream.uniform(80, 115)
+    plain = _t1_weighted(stream)
     return {
         "flair": lambda tissue: inversion_recovery(tissue, tr, ti, te),
-        "t1": (plain := _t1_weighted(stream)),
+        "t1": plain,
         "t1ce": plain if stream.chance(0.5) else _t1_weighted(stream),
         "t2": lambda tissue: spin_echo(tissue, t2_tr, t2_te),
     }
@@ -184,7 +184,7 @@ def _scalp(stream: Stream, brain: Brain) -> Tensor:
 def _through_scanner(stream: Stream, picture: Tensor, brain: Brain) -> Tensor:
     """Texture, blur, uneven coil, noise, and the z-score of what is in the brain."""
     inside = brain.inside > 0.5
-    picture = picture * (1 + 0.03 * smooth(stream.normal(*picture.shape)) * 5**0.5)
+    picture = picture * (1 + 0.067 * smooth(stream.normal(*picture.shape)))
     picture = picture * torch.exp(stream.uniform(0.02, 0.12) * stream.field(60))
     slices = (1, 1, 1, 2, 3)[stream.pick(5)]  # voxels that a thick slice averages
     if slices > 1:

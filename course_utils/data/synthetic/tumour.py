@@ -12,9 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_utils.data.synthetic.anatomy import Brain, affine, template
+from course_utils.data.synthetic.anatomy import (
+    Brain,
+    affine,
+    in_template,
+    template,
+)
 from course_utils.data.synthetic.fields import (
-    GRID,
     SPACING,
     Stream,
     coordinates,
@@ -62,7 +66,7 @@ def plan(stream: Stream, displacement: Tensor) -> list[Lesion]:
 
     displacement: of the brain that they grow in, see anatomy.warp.
     """
-    places = _birthplaces(displacement)
+    places = in_template(displacement, _cerebral()).nonzero().float()
     radius = stream.log_uniform(7, 23)
     first = _lesion(stream, places[stream.pick(len(places))], radius)
     apart = SPACING * (places - first.lobes[0][0]).norm(dim=1)
@@ -71,13 +75,6 @@ def plan(stream: Stream, displacement: Tensor) -> list[Lesion]:
         return [first]
     radius = max(6.0, radius * stream.uniform(0.35, 0.8))
     return [first, _lesion(stream, places[stream.pick(len(places))], radius)]
-
-
-def _birthplaces(displacement: Tensor) -> Tensor:
-    """The voxels where gliomas begin, float32 (n, 3): cerebral white matter."""
-    source = (coordinates() + displacement).round().long()
-    d, h, w = (axis.clamp(0, side - 1) for axis, side in zip(source, GRID, strict=True))
-    return _cerebral()[d, h, w].nonzero().float()
 
 
 @functools.lru_cache(maxsize=1)
@@ -149,8 +146,10 @@ def _below(mask: Tensor) -> Tensor:
     """How far each voxel of a mask lies from its outside: mm, float32; 0 outside."""
     from scipy.ndimage import distance_transform_edt  # late: only here
 
-    box = tuple(slice(max(0, i.min() - 1), i.max() + 2) for i in mask.nonzero().T)
     below = torch.zeros(mask.shape)
+    if not mask.any():
+        return below
+    box = tuple(slice(max(0, i.min() - 1), i.max() + 2) for i in mask.nonzero().T)
     inner = distance_transform_edt(mask[box].numpy(), sampling=SPACING)
     below[box] = torch.from_numpy(inner).float()
     return below
@@ -182,9 +181,8 @@ def _arrival(brain: Brain, tumour: Tensor) -> Tensor:
     A front that spreads from voxel to neighbour, on a grid half as fine.
     """
     cost = 1 + 3 * brain.grey + 12 * (brain.fluid + 1 - brain.inside)
-    step = 2 * SPACING * F.avg_pool3d(cost[None, None], 2)
-    start = F.avg_pool3d(tumour.float()[None, None], 2)[0, 0]
-    step = step[0, 0]
+    step, start = F.avg_pool3d(torch.stack([cost, tumour.float()])[None], 2)[0]
+    step = 2 * SPACING * step
     arrival = torch.where(start > 0.5, -SPACING * start, FAR)
     for _step in range(12):
         nearest, cube = arrival, arrival

@@ -118,11 +118,15 @@ def heat(image, values) -> np.ndarray:
 
 
 def _grey(image) -> np.ndarray:
-    """float (H, W, 3), 0..255, from black to a bright percentile of the slice."""
+    """float (H, W, 3), 0..255: the brain from black to white, what is exactly 0 black.
+
+    Outside the brain images are 0, which inside is a middling grey.
+    """
     image = np.asarray(image, dtype=float)
+    inside = image != 0
     # Robust limits: one bright vessel must not leave the rest in the dark.
-    low, high = np.percentile(image, [1, 99.5])
-    grey = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
+    low, high = np.percentile(image[inside], [1, 99.5]) if inside.any() else (0, 0)
+    grey = np.clip((image - low) / max(high - low, 1e-6), 0, 1) * inside
     return np.repeat(255 * grey[..., None], 3, axis=2)
 
 

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Image, display
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from course_utils.locale import _
 
@@ -178,7 +179,8 @@ def lines(
 ) -> None:
     """Lines over a common x, each named at its right end instead of in a legend.
 
-    series: name -> values as long as x. percent: y values 0..1 shown as percentages.
+    series: name -> values as long as x; a region of REGION_COLORS has its own colour.
+    percent: y values 0..1 shown as percentages.
     log: a logarithmic y axis, for positive values.
     """
     fig, ax = plt.subplots(figsize=(5.6, 3.0))
@@ -188,7 +190,12 @@ def lines(
     for (name, values), color in zip(series.items(), CYCLE, strict=False):
         # Of many points, markers would hide the line and a broad line its own turns.
         look = {"marker": "o", "markersize": 3} if len(x) <= 50 else {"linewidth": 1}
-        ax.plot(x, values, color=color, **look)
+        if name in REGION_COLORS:  # made for dark pictures: on white they need an edge
+            look["path_effects"] = [withStroke(linewidth=3.4, foreground="#404040")]
+            ax.plot(x, values, color=REGION_COLORS[name], **look)
+            color = "black"
+        else:
+            ax.plot(x, values, color=color, **look)
         ends.append((values[-1], name, color))
     _label_ends(ax, x[-1], ends)
     if all(float(value).is_integer() for value in x):  # there is no epoch 1.25

@@ -72,6 +72,13 @@ def test_paint_without_regions_is_grey_and_leaves_the_slice_alone():
     assert torch.equal(IMAGE, before)
 
 
+def test_what_is_outside_the_brain_is_black():
+    image = torch.randn(16, 16) + 0.01
+    image[:, :5] = 0
+    rgb = brain_plots.paint(image, np.zeros((0, 16, 16)))
+    assert (rgb[:, :5] == 0).all() and rgb[:, 5:].mean() > 60
+
+
 def test_a_flat_slice_is_black_and_not_an_error():
     assert (brain_plots.paint(torch.zeros(8, 8), np.zeros((0, 8, 8))) == 0).all()
 

@@ -1,15 +1,18 @@
 """Scores: the truth table, brute force on small masks, MONAI, lesions made by hand."""
 
 import itertools
+import subprocess
+import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from course_utils import locale, metrics
+from course_utils import locale
 from course_utils.data.volumes import Patient
 from course_utils.metrics import (
     bootstrap_mean,
@@ -20,6 +23,7 @@ from course_utils.metrics import (
     score_patients,
     sensitivity,
 )
+from course_utils.metrics.lesions import _near
 
 pytestmark = pytest.mark.filterwarnings("error")  # a notebook would show them
 
@@ -234,9 +238,9 @@ def test_what_is_near_at_one_millimetre_is_three_steps_of_eighteen_neighbours():
     point[4, 4, 4] = True
     near = ndimage.generate_binary_structure(3, 2)
     expected = ndimage.binary_dilation(point, near, iterations=3)[1:-1, 1:-1, 1:-1]
-    assert np.array_equal(metrics._near([1.0, 1.0, 1.0000001]), expected)
-    assert metrics._near([2.0, 2.0, 2.0]).shape == (3, 3, 3)
-    assert metrics._near([3.0, 1.0, 5.0]).shape == (3, 7, 1)
+    assert np.array_equal(_near([1.0, 1.0, 1.0000001]), expected)
+    assert _near([2.0, 2.0, 2.0]).shape == (3, 3, 3)
+    assert _near([3.0, 1.0, 5.0]).shape == (3, 7, 1)
 
 
 @pytest.fixture
@@ -507,3 +511,19 @@ def test_patients_that_do_not_fit_are_named(labelled):
         score_patients([3 * predictions[0].float(), predictions[1]], labelled)
     with pytest.raises(ValueError, match=r"regions must be WT \| TC \| ET"):
         score_patients(predictions, labelled, ("WT", "edema"))
+
+
+def test_importing_stays_light():
+    program = (
+        "import sys; import course_utils.metrics;"
+        "heavy = {'monai', 'nibabel', 'pandas', 'scipy', 'sklearn'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parents[1],
+        check=True,
+    )
+    assert done.stdout == "[]\n"

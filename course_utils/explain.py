@@ -5,8 +5,7 @@ reliability diagram. Nothing here draws: `widgets.class_maps` and the notebooks 
 """
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from course_utils.guards import check_split, need, whole
 from course_utils.locale import _
+from course_utils.modes import eval_mode
 from course_utils.training import evaluate
 
 METHODS = ("gradcam", "gradcam++", "scorecam")
@@ -67,7 +67,7 @@ def class_map(
     device = next((p.device for p in model.parameters()), x.device)
     maps = []
     with (
-        _eval_mode(model),
+        eval_mode(model),
         torch.inference_mode(False),
         torch.enable_grad(),  # even where the caller has switched gradients off
         extractor(model, layer) as cam,
@@ -120,18 +120,6 @@ def _grad_cam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     return F.relu((weights * activations).sum(1))
 
 
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside; afterwards each module as it was (one may be frozen)."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def deletion_curve(
     model: nn.Module,
     x: Tensor,
@@ -154,7 +142,7 @@ def deletion_curve(
 
     Petsiuk, V., Das, A., Saenko, K. (2018). https://arxiv.org/abs/1806.07421
     """
-    with _eval_mode(model):
+    with eval_mode(model):
         x, y = check_split("deletion_curve", "(x, y)", (x, y), model)
     need("deletion_curve", "steps", steps, whole(steps, 1), "int >= 1")
     shape = tuple(maps.shape)
@@ -171,7 +159,7 @@ def deletion_curve(
     order = mixed[maps[:, mixed].argsort(dim=1, descending=True, stable=True)]
     rank = order.argsort(dim=1).view(len(x), 1, *x.shape[2:])
     curve = []
-    with _eval_mode(model):
+    with eval_mode(model):
         for step in range(steps + 1):
             left = x.masked_fill(rank < round(step * count / steps), fill)
             p = evaluate(model, (left, y), resamples=1).probabilities

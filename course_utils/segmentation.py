@@ -6,43 +6,33 @@ learner's choice, and changes that move image and mask together.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
-from course_utils.data.brats_labels import regions
+from course_utils.data.slices import Slices, slices
 from course_utils.data.volumes import Patient
-from course_utils.guards import check_settings, need, whole
+from course_utils.guards import check_masks, check_settings, need, need_map, whole
 from course_utils.history import is_interactive
 from course_utils.locale import _
+from course_utils.modes import eval_mode
 from course_utils.training import (
     at_work,
     build_optimizer,
-    count_parameters,
     one_cycle,
     own_randomness,
     pick_device,
     shuffled,
+    snapshot,
 )
+
+__all__ = ["SegmentationHistory", "Slices", "fit_segmentation", "predict", "slices"]
 
 CLIP = 5.0  # largest norm of a step's gradient: one odd batch must not undo an epoch
 
 Augment = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
-
-
-class Slices(NamedTuple):
-    """Axial slices of several patients, from the first one's lowest slice on.
-
-    x: float32 (N, C, H, W). y: bool (N, 3, H, W), the regions WT, TC, ET.
-    patient: int64 (N,), the place of each slice's patient in the sequence given.
-    """
-
-    x: Tensor
-    y: Tensor
-    patient: Tensor
 
 
 @dataclass
@@ -58,35 +48,6 @@ class SegmentationHistory:
     seconds: float = 0.0
     steps: int = 0
     interrupted: bool = False
-
-
-def slices(patients: Sequence[Patient], least: int = 50) -> Slices:
-    """The axial slices of all patients that show at least `least` voxels of brain.
-
-    patients: of one grid and the same modalities, at least one. least: int >= 0.
-    Raises ValueError where there is nothing to return, or shapes differ.
-    """
-    need("slices", "least", least, whole(least, 0), "int >= 0")
-    shapes = {tuple(patient.image.shape) for patient in patients}
-    if len(shapes) > 1:
-        raise ValueError(
-            _("slices: all patients must have one shape, got {shapes}.").format(
-                shapes=" | ".join(map(str, sorted(shapes)))
-            )
-        )
-    x, y, number = [], [], []
-    for place, patient in enumerate(patients):
-        enough = patient.brain.flatten(1).sum(1) >= least
-        x.append(patient.image[:, enough].transpose(0, 1))
-        y.append(regions(patient.label[enough], dim=1))
-        number.append(torch.full((len(x[-1]),), place))
-    if not sum(map(len, number)):
-        raise ValueError(
-            _("slices: no slice of {n} patients has {least} voxels of brain.").format(
-                n=len(patients), least=least
-            )
-        )
-    return Slices(torch.cat(x), torch.cat(y), torch.cat(number))
 
 
 def fit_segmentation(
@@ -133,10 +94,10 @@ def fit_segmentation(
     settings |= {"weight_decay": weight_decay}
     fixed = {"optimizer": "adamw", "label_smoothing": 0.0}
     check_settings("fit_segmentation", settings | fixed)
-    x, y = _checked(model, train)
+    x, y = check_masks("fit_segmentation", "train", train, model)
     device = pick_device(device)
     steps = epochs * max(1, len(x) // batch_size)
-    history, good, losses = SegmentationHistory(), _copy(model), []
+    history, good, losses = SegmentationHistory(), snapshot(model), []
 
     def close(epoch: int) -> None:
         """Keep what the epoch learned, unless its loss says that it is spoilt."""
@@ -145,7 +106,7 @@ def fit_segmentation(
         if not math.isfinite(mean):
             model.load_state_dict(good)
             raise ValueError(_not_finite(x, lr, epoch))
-        good = _copy(model)
+        good = snapshot(model)
         losses.clear()
         history.loss.append(mean)
 
@@ -199,24 +160,19 @@ def predict(
         whether it takes axial slices (2-D) or the whole volume (3-D).
     flips: average with what it says of the patient in a mirror, left for right.
     batch: slices at a time, int >= 1. device: as in `fit_segmentation`.
-    Slices without brain are 0, unseen by a 2-D network. The model comes back in the
-    mode and the place where it was; the result is on the CPU.
+    Slices without brain are 0, unseen by a 2-D network. Each module comes back in
+    the mode and the place where it was; the result is on the CPU.
     Raises ValueError for a network without convolutions or with another output.
     """
     need("predict", "batch", batch, whole(batch, 1), "int >= 1")
     device = pick_device(device)
-    mode = model.training
     shown = patient.brain.flatten(1).any(1)
     if _is_flat(model):
         x = patient.image[:, shown].transpose(0, 1)
     else:
         x, batch = patient.image[None], 1
-    with torch.no_grad(), at_work(model, device, x.ndim):
-        model.eval()
-        try:
-            parts = [_probabilities(model, part, flips) for part in x.split(batch)]
-        finally:
-            model.train(mode)
+    with torch.no_grad(), at_work(model, device, x.ndim), eval_mode(model):
+        parts = [_probabilities(model, part, flips) for part in x.split(batch)]
     if x.ndim == 5:
         return parts[0][0] * shown.view(-1, 1, 1)
     parts = torch.cat(parts).transpose(0, 1)
@@ -242,27 +198,11 @@ def _probabilities(model: nn.Module, x: Tensor, flips: bool) -> Tensor:
     """Sigmoid of the logits for x, float32 on the CPU."""
     place = next(model.parameters()).device
     logits = model(x.to(place))
-    _need_map("predict", logits, x)
+    need_map("predict", logits, x)
     p = logits.float().sigmoid()
     if flips:
         p = (p + model(x.flip(-1).to(place)).float().sigmoid().flip(-1)) / 2
     return p.cpu()
-
-
-def _need_map(where: str, logits: Tensor, x: Tensor) -> None:
-    shape, sides = tuple(getattr(logits, "shape", ())), tuple(x.shape[2:])
-    if len(shape) != x.ndim or shape[0] != len(x) or shape[2:] != sides:
-        raise ValueError(
-            _(
-                "{where}: the network must give a map of logits, (N, K) and the sides "
-                "{sides}; it gave {shape} for an input of {given}."
-            ).format(
-                where=where,
-                sides=sides,
-                shape=shape or type(logits).__name__,
-                given=tuple(x.shape),
-            )
-        )
 
 
 def _step(
@@ -288,56 +228,6 @@ def _step(
     return value.detach()
 
 
-def _checked(model: nn.Module, train: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """(x, y) of `train` if `model` can learn from them; else ValueError."""
-    pair = train[:2] if isinstance(train, tuple | list) else ()
-    if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
-        sentence = _("{where}: {name} must be a pair of tensors (x, y).")
-        raise ValueError(sentence.format(where="fit_segmentation", name="train"))
-    x, y = pair
-    if not count_parameters(model):
-        raise ValueError(_("fit_segmentation: the model has no parameters to train."))
-    if reason := _fault(x, y):
-        raise ValueError(f"fit_segmentation: {reason}")
-    mode = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            logits = model(x[:1].to(next(model.parameters()).device))
-    finally:
-        model.train(mode)
-    _need_map("fit_segmentation", logits, x[:1])
-    if logits.shape[1] != y.shape[1]:
-        raise ValueError(
-            _(
-                "fit_segmentation: the network gives {k} maps an image, the masks "
-                "have {channels}."
-            ).format(k=logits.shape[1], channels=y.shape[1])
-        )
-    return x, y
-
-
-def _fault(x: Tensor, y: Tensor) -> str | None:
-    if x.ndim not in (4, 5) or len(x) == 0 or not x.is_floating_point():
-        return _(
-            "x must be float images (N, C, H, W) or volumes (N, C, D, H, W), at "
-            "least one, got {dtype} {shape}."
-        ).format(dtype=x.dtype, shape=tuple(x.shape))
-    if not torch.isfinite(x).all():
-        return _("x holds values that are not finite (NaN or infinite).")
-    if y.ndim != x.ndim or len(y) != len(x) or y.shape[2:] != x.shape[2:]:
-        return _(
-            "y must hold a mask (K, *sides) for each x {x}, got {shape}; labels become "
-            "masks by data.brats_labels.regions."
-        ).format(x=tuple(x.shape), shape=tuple(y.shape))
-    if y.dtype != torch.bool and not 0 <= y.min() <= y.max() <= 1:
-        return _(
-            "masks are 0 or 1, but y runs from {low:g} to {high:g}: labels become "
-            "masks by data.brats_labels.regions."
-        ).format(low=y.min().item(), high=y.max().item())
-    return None
-
-
 def _bar(steps: int, live: bool):
     """A progress bar that disappears at the end; None where nobody is watching."""
     if not live:
@@ -345,10 +235,6 @@ def _bar(steps: int, live: bool):
     from tqdm.auto import tqdm
 
     return tqdm(total=steps, leave=False)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def _say_stopped(epoch: int, epochs: int) -> None:

@@ -17,9 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import checkpoint as checkpoints
-from course_utils.guards import check_settings, check_split, need, whole
+from course_utils.guards import (
+    check_settings,
+    check_split,
+    need,
+    need_parameters,
+    whole,
+)
 from course_utils.history import History, Progress, is_interactive
 from course_utils.locale import _
+from course_utils.modes import eval_mode
 
 CHUNK = 500  # images at a time where no gradient is needed
 
@@ -100,13 +107,12 @@ def fit(
     check_settings("fit", settings)
     train = check_split("fit", "train", train, model)
     valid = check_split("fit", "valid", valid, model)
-    if not count_parameters(model):
-        raise ValueError(_("fit: the model has no parameters to train."))
+    need_parameters("fit", model)
     settings["images"] = len(train[0])
     device = pick_device(device)
     live = is_interactive() if live is None else live
     steps = epochs * max(1, len(train[0]) // batch_size)
-    history, best, losses = History(), _copy(model), []
+    history, best, losses = History(), snapshot(model), []
     start = time.perf_counter()
 
     def close_epoch() -> None:
@@ -115,7 +121,7 @@ def fit(
         losses.clear()
         if not math.isfinite(train_loss):
             raise ValueError(_not_finite(train[0], lr, len(history.valid_loss) + 1))
-        now = _copy(model)
+        now = snapshot(model)
         loss, accuracy = _loss_and_accuracy(_logits(model, valid[0]), valid[1])
         if history.add(train_loss, loss, accuracy, len(valid[1])):
             best = now
@@ -172,8 +178,8 @@ def evaluate(
         bootstrap then draws whole groups: variants of one photo are right or wrong
         together, and an interval that takes them for independent is too narrow.
     resamples: bootstrap repetitions, int >= 1. seed: of the bootstrap, int >= 0.
-    device: as in `fit`. Dropout and batch norm are in eval mode meanwhile; the model
-    comes back in the mode and the place where it was.
+    device: as in `fit`. Dropout and batch norm are in eval mode meanwhile; each
+    module comes back in the mode and the place where it was.
     Raises ValueError for data that do not fit the network, or settings out of range.
     """
     need("evaluate", "resamples", resamples, whole(resamples, 1), "int >= 1")
@@ -318,13 +324,9 @@ def build_optimizer(
 
 @torch.no_grad()
 def _logits(model: nn.Module, x: Tensor) -> Tensor:
-    """Logits (N, K) of all of x in eval mode, with the mode as it was afterwards."""
-    mode = model.training
-    model.eval()
-    try:
+    """Logits (N, K) of all of x in eval mode; the modes are afterwards as before."""
+    with eval_mode(model):
         return torch.cat([model(chunk) for chunk in x.split(CHUNK)])
-    finally:
-        model.train(mode)
 
 
 def _loss_and_accuracy(logits: Tensor, y: Tensor) -> tuple[float, float]:
@@ -332,7 +334,8 @@ def _loss_and_accuracy(logits: Tensor, y: Tensor) -> tuple[float, float]:
     return F.cross_entropy(logits, y).item(), hits / len(y)
 
 
-def _copy(model: nn.Module) -> dict[str, Tensor]:
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of all that `load_state_dict` can bring back."""
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 

@@ -507,6 +507,21 @@ def test_the_model_comes_back_as_it_was(three):
         assert all(p.is_contiguous() for p in model.parameters())
 
 
+def test_a_part_that_is_frozen_stays_so(three):
+    model = network(levels=2)
+    frozen = next(m for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+    model.train()
+    frozen.eval()
+    modes = [module.training for module in model.modules()]
+    assert {*modes} == {True, False}
+    predict(model, three[0])
+    assert [module.training for module in model.modules()] == modes
+    small = dataclasses.replace(three[0], image=three[0].image[:1])
+    with pytest.raises(ValueError, match="x must be"):
+        predict(model, small)
+    assert [module.training for module in model.modules()] == modes
+
+
 def test_any_number_of_maps(three):
     assert predict(UNet(2, 1, width=2), three[0]).shape == (1, 8, 16, 24)
 

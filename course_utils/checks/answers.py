@@ -153,6 +153,13 @@ def number(result: object) -> int | float:
     return result
 
 
+def any_number(result: object) -> int | float:
+    """Like `number`; it may be nan or infinite, so that its mistake can be named."""
+    if isinstance(result, Tensor) and result.numel() == 1 and not result.is_complex():
+        result = result.item()
+    return result if isinstance(result, float) else number(result)
+
+
 def tensor(result: object) -> Tensor:
     """`result` if it is a tensor of real numbers, detached; NotYet otherwise."""
     if not isinstance(result, Tensor):
@@ -271,6 +278,19 @@ def same(got: object, wanted: object) -> bool:
     if isinstance(got, int | float) and isinstance(wanted, int | float):
         return math.isclose(got, wanted, rel_tol=1e-6, abs_tol=1e-6)
     return False
+
+
+def same_or_nan(got: object, wanted: object, **tolerance: float) -> bool:
+    """Like `same`, but nan agrees with nan.
+
+    tolerance: for numbers, rel_tol and abs_tol of `math.isclose`.
+    """
+    if isinstance(got, int | float) and isinstance(wanted, int | float):
+        both = math.isnan(got) and math.isnan(wanted)
+        return both or math.isclose(got, wanted, **tolerance)
+    if isinstance(got, Tensor) and isinstance(wanted, Tensor):
+        got, wanted = got.nan_to_num(-9), wanted.nan_to_num(-9)
+    return same(got, wanted)
 
 
 def difference(case: str, wanted: object, got: object) -> str:

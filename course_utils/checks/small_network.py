@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from course_utils.checks.answers import Almost, NotYet, Slip, call, tensor
 from course_utils.history import History
 from course_utils.locale import _
+from course_utils.modes import eval_mode
 
 
 def expect_network(model: object) -> None:
@@ -72,18 +73,12 @@ def logits(model: nn.Module, x: Tensor) -> Tensor:
 
     Raises Stopped or Slip as `call` and `tensor` do; the shape is not looked at.
     """
-    modes = {module: module.training for module in model.modules()}
     place = next((p.device for p in model.parameters()), x.device)
     case = _("x of shape {shape}").format(shape=tuple(x.shape))
-    try:
-        model.eval()
-        with torch.no_grad():
-            parts = [
-                tensor(call(model, part.to(place), case=case)) for part in x.split(500)
-            ]
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    with torch.no_grad(), eval_mode(model):
+        parts = [
+            tensor(call(model, part.to(place), case=case)) for part in x.split(500)
+        ]
     return torch.cat(parts).cpu()
 
 

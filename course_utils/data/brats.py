@@ -1,42 +1,21 @@
 """Brain tumours in MR: real patients where they can be had, or synthetic ones."""
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from course_utils.data import brats_folder, brats_kaggle, sources
 from course_utils.data.brats_labels import CONVENTIONS, REGIONS
+from course_utils.data.cohort import Asked, assemble, collect
 from course_utils.data.dataset import cache_folder
-from course_utils.data.people import person, split
-from course_utils.data.volumes import (
-    MODALITIES,
-    SPACING,
-    Patient,
-    Patients,
-    Volume,
-    common_grid,
-    prepare,
-)
+from course_utils.data.volumes import MODALITIES, SPACING, Patient, Patients, Volume
 from course_utils.guards import need, whole
 from course_utils.locale import _
 
 REAL, SYNTHETIC = 12, 24  # patients, where nobody says how many
+LEAST = 3  # one to train, one to validate, one to test
 MEGABYTES = 10  # of one patient of the Decathlon
 KAGGLE_MEGABYTES = 90
-SAME_SPACING = 0.1  # how far from `spacing` a voxel's side may be, as a part of it
-
-
-class Asked(NamedTuple):
-    """What a call asks for, whatever the source."""
-
-    patients: int | None
-    modalities: tuple[str, ...]
-    spacing: float
-    convention: str | None
 
 
 def brats(
@@ -51,12 +30,13 @@ def brats(
 
     source: "auto" takes the cases of the Medical Segmentation Decathlon, Task01, from
         the cache folder, else downloads them (10 MB each, no account), else says in one
-        sentence why not and goes on with "embedded"; "download" does the same but
-        raises RuntimeError instead of going on; "embedded" computes synthetic patients:
-        no network, no real patient; "kaggle" downloads single patients of BraTS 2020
-        (90 MB each) or raises RuntimeError. A path: a folder of BraTS files, of 2015 to
-        2024, see `brats_folder.find`, or one that holds the imagesTr and labelsTr of
-        the Decathlon. None: the variable COURSE_DATA, or "auto" where it is not set.
+        sentence why not and goes on with those that are there, three or more, or with
+        "embedded"; "download" does the same but raises RuntimeError instead of going
+        on; "embedded" computes synthetic patients: no network, no real patient;
+        "kaggle" downloads single patients of BraTS 2020 (90 MB each) or raises
+        RuntimeError. A path: a folder of BraTS files, of 2015 to 2024, see
+        `brats_folder.find`, or one that holds the imagesTr and labelsTr of the
+        Decathlon. None: the variable COURSE_DATA, or "auto" where it is not set.
     patients: how many, int >= 3; None: 12 to download, 24 synthetic, all of a folder.
     modalities: which of "flair", "t1", "t1ce", "t2", in the order of the channels.
     spacing: mm, the side of a voxel of the grid: a multiple of that of the files.
@@ -80,8 +60,8 @@ def brats(
         patients, (modalities,) if one else tuple(modalities), spacing, convention
     )
     _check(asked)
-    if isinstance(source, Path) or _names_folder(source):
-        return _from_folder(Path(source).expanduser(), asked)
+    if named := sources.as_folder(source):
+        return _from_folder(named, asked)
     if source == "kaggle":
         return _from_kaggle(asked)
     source = sources.choose("brats", source, folders=True)
@@ -97,20 +77,14 @@ def _check(asked: Asked) -> None:
     once = 0 < len(modalities) == len(set(modalities))
     number = isinstance(spacing, (int, float)) and 0.5 <= spacing <= 8
     year = convention is None or convention in CONVENTIONS
-    several = patients is None or whole(patients, 3)
+    several = patients is None or whole(patients, LEAST)
     for name, good, bounds in (
         ("modalities", known and once, " | ".join(MODALITIES)),
-        ("patients", several, "int >= 3"),
+        ("patients", several, f"int >= {LEAST}"),
         ("spacing", number, "0.5 .. 8 (mm)"),
         ("convention", year, " | ".join(CONVENTIONS)),
     ):
         need("brats", name, getattr(asked, name), good, bounds)
-
-
-def _names_folder(source: str | None) -> bool:
-    if not isinstance(source, str) or source in sources.SOURCES or not source.strip():
-        return False
-    return os.path.isdir(os.path.expanduser(source))
 
 
 def _from_folder(folder: Path, asked: Asked, title: str | None = None) -> Patients:
@@ -125,14 +99,14 @@ def _from_folder(folder: Path, asked: Asked, title: str | None = None) -> Patien
         lambda case=case: brats_folder.read(case, asked.modalities, asked.convention)
         for case in cases
     ]
-    found, set_aside = _collect(readers, asked.spacing, asked.patients)
+    found, set_aside = collect(readers, asked.spacing, asked.patients)
     names = {patient.name for patient in found}
     conventions = {
         asked.convention or brats_folder.convention_of(case)
         for case in cases
         if case.name in names
     }
-    return _patients(
+    return assemble(
         found,
         asked,
         title=title,
@@ -169,17 +143,26 @@ def _from_decathlon(source: str, asked: Asked) -> Patients | None:
     n = asked.patients or REAL
     need("brats", "patients", n, n <= msd.PATIENTS, f"<= {msd.PATIENTS}")
     folder = cache_folder() / msd.FOLDER
+
+    def otherwise() -> str:
+        if (here := len(msd.at_hand(folder))) < LEAST:
+            return _("we go on with synthetic patients, no real ones; to have those")
+        return _(
+            "we go on with the {here} real patients that are here already, of {n}; to "
+            "have the others"
+        ).format(here=here, n=n)
+
     cases = sources.obtain(
         lambda: msd.cases(n, folder),
         source=source,
         name=_("Task01 of the Medical Segmentation Decathlon"),
-        otherwise=_("we go on with synthetic patients, no real ones; to have those"),
+        otherwise=otherwise,
         call="data.brats()",
         package="tqdm",
         folder=folder,
         megabytes=n * MEGABYTES,
     )
-    if cases is None:
+    if cases is None and len(cases := msd.at_hand(folder)) < LEAST:
         return None
     title = _(
         "Medical Segmentation Decathlon, Task01: real patients with glioma "
@@ -197,8 +180,8 @@ def _decathlon(cases: Sequence, asked: Asked, folder: Path, title: str) -> Patie
         return {**found, "images": images}
 
     readers = [lambda case=case: content(case) for case in cases]
-    found, set_aside = _collect(readers, asked.spacing, asked.patients)
-    return _patients(found, asked, title=title, where=folder, set_aside=set_aside)
+    found, set_aside = collect(readers, asked.spacing, asked.patients)
+    return assemble(found, asked, title=title, where=folder, set_aside=set_aside)
 
 
 def _synthetic(asked: Asked) -> Patients:
@@ -212,8 +195,8 @@ def _synthetic(asked: Asked) -> Patients:
     set_aside: list[str] = []
     if asked.spacing != SPACING:
         readers = [lambda patient=patient: _as_files(patient) for patient in found]
-        found, set_aside = _collect(readers, asked.spacing, None)
-    return _patients(
+        found, set_aside = collect(readers, asked.spacing, None)
+    return assemble(
         found,
         asked,
         title=_(
@@ -239,81 +222,3 @@ def _as_files(patient: Patient) -> dict[str, object]:
         "label": volume(patient.label),
         "brain": volume(patient.brain),
     }
-
-
-def _collect(
-    readers: Iterable[Callable[[], dict]], spacing: float, most: int | None
-) -> tuple[list[Patient], list[str]]:
-    """(the first `most` patients that can be used, a sentence for each that cannot)."""
-    found, set_aside = [], []
-    for read in readers:
-        if len(found) == most:
-            break
-        try:
-            patient = prepare(**read(), spacing=spacing)
-            _check_voxels(patient, spacing)
-        except ValueError as fault:
-            set_aside.append(str(fault))
-        else:
-            found.append(patient)
-    return found, set_aside
-
-
-def _check_voxels(patient: Patient, spacing: float) -> None:
-    """Raise ValueError where the files' voxels could not be pooled to the spacing."""
-    sides = np.linalg.norm(patient.affine[:3, :3], axis=0)
-    if np.abs(sides / spacing - 1).max() > SAME_SPACING:
-        raise ValueError(
-            _(
-                "{patient}: voxels of {sides} mm are as near as its files come to "
-                "{spacing:g} mm; choose another spacing."
-            ).format(
-                patient=patient.name,
-                sides=" x ".join(f"{side:.3g}" for side in sides),
-                spacing=spacing,
-            )
-        )
-
-
-def _patients(
-    found: list[Patient],
-    asked: Asked,
-    *,
-    title: str,
-    where: str | Path,
-    set_aside: list[str],
-    regions: tuple[str, ...] = REGIONS,
-    real: bool = True,
-) -> Patients:
-    parts = split(common_grid(found)) if found else None
-    if parts is None:
-        sentence = _(
-            "brats: three people are needed, one to train, one to validate and one to "
-            "test, and {where} holds {n} that can be used. {reason}"
-        ).format(
-            where=where,
-            n=len({person(patient.name) for patient in found}),
-            reason=set_aside[0] if set_aside else "",
-        )
-        raise ValueError(sentence.strip())
-    train, valid, test = parts
-    source = _(
-        "{title}: {train} to train, {valid} to validate, {test} to test."
-    ).format(title=title, train=len(train), valid=len(valid), test=len(test))
-    if regions == ("WT",):
-        source += " " + _("Only the whole tumour is marked in them.")
-    if set_aside:
-        source += " " + _("Set aside: {n}; `set_aside` says why.").format(
-            n=len(set_aside)
-        )
-    return Patients(
-        train=train,
-        valid=valid,
-        test=test,
-        modalities=tuple(MODALITIES[modality] for modality in asked.modalities),
-        regions=regions,
-        spacing=float(asked.spacing),
-        source=source,
-        real=real,
-        set_aside=tuple(set_aside),
-    )

@@ -1,9 +1,7 @@
 """BraTS 2020 from Kaggle, patient by patient, without the other seven gigabytes."""
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from course_utils.data import sources
@@ -33,28 +31,14 @@ def fetch(n: int, folder: Path) -> Path:
     import kagglehub  # late: only a download needs it
 
     for name in missing:
-        with sources.staging(folder) as beside, _kagglehub_keeps_in(beside):
+        with sources.staging(folder) as beside, sources.kagglehub_in(beside):
             (beside / name).mkdir()
             for what in WHAT:
                 file = f"{name}_{what}.nii"
                 file = MISNAMED.get(file, file)
-                # On Kaggle and Colab this is in a folder that they mount.
                 fetched = kagglehub.dataset_download(
                     HANDLE, path=f"{INSIDE}/{name}/{file}"
                 )
                 shutil.copyfile(fetched, beside / name / file)
             os.replace(beside / name, folder / name)
     return folder
-
-
-@contextlib.contextmanager
-def _kagglehub_keeps_in(folder: Path) -> Iterator[None]:
-    """Inside, kagglehub's own cache is here: the one it has is never emptied."""
-    before = os.environ.get("KAGGLEHUB_CACHE")
-    os.environ["KAGGLEHUB_CACHE"] = str(folder / "kagglehub")
-    try:
-        yield
-    finally:
-        del os.environ["KAGGLEHUB_CACHE"]
-        if before is not None:
-            os.environ["KAGGLEHUB_CACHE"] = before

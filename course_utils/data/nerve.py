@@ -35,8 +35,8 @@ def nerve(source: str | Path | None = None) -> Dataset | None:
     Raises ValueError for another source, and for a folder whose files are not what
     they should be, naming the file.
     """
-    if isinstance(source, Path) or _names_folder(source):
-        return _dataset(Path(source).expanduser())
+    if named := sources.as_folder(source):
+        return _dataset(named)
     source = sources.choose("nerve", source, folders=True)
     if source == "embedded":
         print(
@@ -60,12 +60,6 @@ def nerve(source: str | Path | None = None) -> Dataset | None:
     except ValueError as fault:
         print(_("The ultrasound of nerves is left out: {fault}").format(fault=fault))
         return None
-
-
-def _names_folder(source: str | None) -> bool:
-    if not isinstance(source, str) or source in sources.SOURCES or not source.strip():
-        return False
-    return os.path.isdir(os.path.expanduser(source))
 
 
 def _dataset(folder: Path) -> Dataset:

@@ -60,8 +60,8 @@ def sign_language(source: str | Path | None = None) -> Dataset:
     Raises ValueError for another source, and for a folder whose files are not what
     they should be, naming file and line.
     """
-    if isinstance(source, Path) or _names_folder(source):
-        return _from_folder(Path(source).expanduser())
+    if named := sources.as_folder(source):
+        return _from_folder(named)
     source = sources.choose("sign_language", source, folders=True)
     if source == "embedded":
         return _rendered()
@@ -94,12 +94,6 @@ def sign_language(source: str | Path | None = None) -> Dataset:
     return found
 
 
-def _names_folder(source: str | None) -> bool:
-    if not isinstance(source, str) or source in sources.SOURCES or not source.strip():
-        return False
-    return os.path.isdir(os.path.expanduser(source))
-
-
 def _from_folder(folder: Path) -> Dataset:
     for name in FILES:
         if not os.path.isfile(folder / name):
@@ -127,15 +121,8 @@ def _download(folder: Path) -> Dataset:
             raise sources.Offline
         import kagglehub  # late: only a download needs it
 
-        before = os.environ.get("KAGGLEHUB_CACHE")
-        os.environ["KAGGLEHUB_CACHE"] = str(beside)  # its own is never emptied
-        try:
-            # On Kaggle and Colab this is a folder that they mount.
+        with sources.kagglehub_in(beside):
             fetched = Path(kagglehub.dataset_download(HANDLE))
-        finally:
-            del os.environ["KAGGLEHUB_CACHE"]
-            if before is not None:
-                os.environ["KAGGLEHUB_CACHE"] = before
         for name in FILES:
             if not _is_official(name, content_of(fetched / name)):
                 raise RuntimeError(f"{name}: checksum")

@@ -51,6 +51,19 @@ def choose(function: str, source: str | None, *, folders: bool = False) -> str:
     )
 
 
+def as_folder(source: str | Path | None) -> Path | None:
+    """The folder that `source` asks for; None where it is not one.
+
+    A Path is one whether it is there or not, a text where there is such a folder.
+    """
+    if isinstance(source, Path):
+        return source.expanduser()
+    if not isinstance(source, str) or source in SOURCES or not source.strip():
+        return None
+    folder = os.path.expanduser(source)
+    return Path(folder) if os.path.isdir(folder) else None
+
+
 def online(url: str) -> bool:
     """Whether the server answers anything at all within CONNECT_SECONDS.
 
@@ -95,12 +108,28 @@ def staging(folder: Path) -> Iterator[Path]:
         yield Path(beside)
 
 
+@contextlib.contextmanager
+def kagglehub_in(folder: Path) -> Iterator[None]:
+    """Inside, kagglehub keeps what it downloads here: its own cache is never emptied.
+
+    On Kaggle and Colab it downloads nothing and names a folder that they mount.
+    """
+    before = os.environ.get("KAGGLEHUB_CACHE")
+    os.environ["KAGGLEHUB_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["KAGGLEHUB_CACHE"]
+        if before is not None:
+            os.environ["KAGGLEHUB_CACHE"] = before
+
+
 def obtain(
     download: Callable[[], Found],
     *,
     source: str,
     name: str,
-    otherwise: str,
+    otherwise: str | Callable[[], str],
     damaged: Path | None = None,
     fault: str | None = None,
     **details,
@@ -109,8 +138,8 @@ def obtain(
 
     source: where it is "download", that sentence is raised as a RuntimeError instead.
     name: of the data set. otherwise: what happens now, as a clause that "to have them,"
-    may end. damaged: the file at hand that is; fault: or what is wrong with it, as a
-    clause. details: for `explain`.
+    may end, or a function that gives it, asked after the failure. damaged: the file at
+    hand that is; fault: or what is wrong with it, as a clause. details: for `explain`.
     """
     if damaged:
         fault = _("{file} is damaged").format(file=damaged)
@@ -126,6 +155,7 @@ def obtain(
                     name=name, reason=reason, remedy=remedy
                 )
             ) from error
+        otherwise = otherwise() if callable(otherwise) else otherwise
         print(
             _("{name} is not available: {reason}; {otherwise}, {remedy}.").format(
                 name=name, reason=reason, otherwise=otherwise, remedy=remedy

@@ -135,12 +135,17 @@ class Grid(NamedTuple):
         return torch.where(tumour, shares.argmax(0) + 1, 0).to(torch.uint8)
 
 
+def voxel_sides(affine: np.ndarray) -> np.ndarray:
+    """mm between voxels along D, H and W; affine: of the indices (W, H, D)."""
+    return np.linalg.norm(affine[:3, :3], axis=0)[::-1]
+
+
 def grid_about(inside: np.ndarray, affine: np.ndarray, spacing: float) -> Grid:
     """The grid about the middle of the brain, of blocks as near to spacing as can be.
 
     inside: bool (D, H, W). affine: of the indices (W, H, D).
     """
-    voxel = np.linalg.norm(affine[:3, :3], axis=0)[::-1]
+    voxel = voxel_sides(affine)
     factors = np.maximum(np.rint(spacing / voxel), 1).astype(int)
     field = np.array(FIELD) / (voxel * factors)
     origin, shape = [], []

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from course_utils.data.brats_labels import REGIONS
 from course_utils.data.brats_labels import regions as regions_of
+from course_utils.data.volume_grid import voxel_sides
 from course_utils.data.volumes import Patient
 from course_utils.guards import need, whole
 from course_utils.locale import _
@@ -97,12 +98,14 @@ def score_patients(
     for prediction, patient in zip(predictions, patients, strict=True):
         where, truth = f"score_patients: {patient.name}", regions_of(patient.label)
         prediction, truth = as_masks(where, prediction, truth, "(3, D, H, W)", [4])
-        rows.append(_scores(prediction[chosen], truth[chosen], _grid(patient.affine)))
+        rows.append(
+            _scores(prediction[chosen], truth[chosen], voxel_sides(patient.affine))
+        )
     names = tuple(patient.name for patient in patients)
     return PatientScores(names, tuple(regions), *torch.stack(rows, dim=1))
 
 
-def _scores(pred: Tensor, truth: Tensor, spacing: tuple[float, ...]) -> Tensor:
+def _scores(pred: Tensor, truth: Tensor, spacing: np.ndarray) -> Tensor:
     """The five scores of one patient, (5, R), in the order of PatientScores."""
     single = [
         dice(pred[None], truth[None]),
@@ -111,11 +114,6 @@ def _scores(pred: Tensor, truth: Tensor, spacing: tuple[float, ...]) -> Tensor:
     ]
     lesions = [lesion_wise(p, t, spacing)[:2] for p, t in zip(pred, truth, strict=True)]
     return torch.cat([*single, torch.tensor(lesions).T])
-
-
-def _grid(affine: np.ndarray) -> tuple[float, ...]:
-    """mm between voxels along D, H and W; the affine's columns are W, H and D."""
-    return tuple(np.linalg.norm(affine[:3, :3], axis=0)[::-1].tolist())
 
 
 def bootstrap_mean(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data.brats_labels import REGIONS, regions
+from course_utils.data.volume_grid import voxel_sides
 from course_utils.data.volumes import Patient
 from course_utils.guards import need
 from course_utils.locale import _
@@ -86,14 +87,13 @@ def as_brain(
     if prediction is not None:
         masks["prediction"] = _mask(prediction, shape, name)
     inside = patient.brain.numpy()
-    affine = np.asarray(patient.affine)[:3, :3]
     return Brain(
         name=name,
         modalities=tuple(modalities),
         grey=np.stack([_grey(volume, inside) for volume in patient.image.numpy()]),
         masks=masks,
         known=REGIONS if masks["truth"][1].any() else REGIONS[:1],
-        voxel=tuple(np.linalg.norm(affine, axis=0)[::-1].tolist()),
+        voxel=tuple(voxel_sides(patient.affine).tolist()),
         middle=float(np.average(np.arange(shape[2]), weights=inside.sum((0, 1)))),
     )
 

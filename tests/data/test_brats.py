@@ -348,10 +348,10 @@ def test_the_parts_depend_on_the_names_alone():
     ]
 
 
-def test_an_empty_enhancing_tumour_is_met_in_validation_and_in_the_test():
-    _train, valid, test = split(some(f"phantom-{i:02d}" for i in range(24)))
+def test_an_empty_enhancing_tumour_is_met_in_every_part():
+    parts = split(some(f"phantom-{i:02d}" for i in range(24)))
     low_grade = {f"phantom-{i:02d}" for i in brains.LOW_GRADE}
-    assert [len(low_grade & set(names(part))) for part in (valid, test)] == [1, 1]
+    assert [len(low_grade & set(names(part))) for part in parts] == [1, 1, 1]
 
 
 def test_a_longer_list_moves_few():
@@ -461,6 +461,57 @@ def test_without_a_network_the_synthetic_patients(decathlon, synthetic, cache, c
     with pytest.raises(RuntimeError, match=r"does not answer.* call data.brats\(\)"):
         brats("download")
     assert capsys.readouterr().out == ""
+
+
+def keep(cache, n):
+    """Puts n patients of the stand-in where an earlier download would have."""
+    folder = cache / msd.FOLDER
+    for case in msd.cases(n, folder):
+        for path in case[1:]:
+            target = folder / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+
+
+def test_without_a_network_the_real_patients_that_are_there(
+    decathlon, synthetic, cache, capsys
+):
+    keep(cache, 5)
+    decathlon.error = sources.Offline()
+    patients = brats(spacing=8)
+    said, noise = capsys.readouterr()
+    assert (said.count("\n"), noise) == (1, "")
+    assert "does not answer" in said
+    assert "; we go on with the 5 real patients that are here already, of 12; " in said
+    assert "12; to have the others, connect and call data.brats() again" in said
+    assert patients.real and synthetic.asked is None
+    assert sorted(names(everybody(patients))) == [f"BRATS_00{k}" for k in range(1, 6)]
+    assert patients.source.startswith("Medical Segmentation Decathlon, Task01: real")
+    with pytest.raises(RuntimeError, match="does not answer"):
+        brats("download", spacing=8)
+
+
+def test_a_download_that_breaks_counts_what_has_come(
+    decathlon, synthetic, cache, capsys
+):
+    first = msd.cases
+
+    def cases(n, folder):
+        msd.cases = first
+        keep(cache, 4)
+        raise ConnectionResetError("reset by peer")
+
+    msd.cases = cases  # the fixture's patch, undone with it
+    assert len(everybody(brats(patients=6, spacing=8))) == 4
+    said = capsys.readouterr().out
+    assert "(reset by peer); we go on with the 4 real patients that are here" in said
+
+
+def test_two_real_patients_are_too_few(decathlon, synthetic, cache, capsys):
+    keep(cache, 2)
+    decathlon.error = sources.Offline()
+    assert not brats().real
+    assert "we go on with synthetic patients" in capsys.readouterr().out
 
 
 def test_synthetic_patients_are_called_synthetic(decathlon, synthetic, monkeypatch):

@@ -70,6 +70,42 @@ def test_another_choice_is_named(monkeypatch):
 # The server
 
 
+def test_a_folder_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for name in ("mine", "embedded"):
+        (tmp_path / name).mkdir()
+    assert sources.as_folder("mine") == Path("mine")
+    assert sources.as_folder("~/mine") == tmp_path / "mine"
+    assert sources.as_folder(Path("~/not there")) == tmp_path / "not there"
+    for source in ("embedded", "not there", "", " ", None, 3):
+        assert sources.as_folder(source) is None
+
+
+def test_kagglehub_keeps_its_files_where_it_is_told_for_a_while(monkeypatch, tmp_path):
+    monkeypatch.delenv("KAGGLEHUB_CACHE", raising=False)
+    with sources.kagglehub_in(tmp_path):
+        assert os.environ["KAGGLEHUB_CACHE"] == str(tmp_path)
+    assert "KAGGLEHUB_CACHE" not in os.environ
+    monkeypatch.setenv("KAGGLEHUB_CACHE", "theirs")
+    with pytest.raises(KeyboardInterrupt), sources.kagglehub_in(tmp_path):
+        raise KeyboardInterrupt
+    assert os.environ["KAGGLEHUB_CACHE"] == "theirs"
+
+
+def test_what_happens_instead_may_depend_on_what_has_come(capsys):
+    come = []
+
+    def download():
+        come.append(1)
+        raise sources.Offline
+
+    otherwise = lambda: f"we go on with {len(come)}; to have more"  # noqa: E731
+    assert obtain(download, otherwise=otherwise) is None
+    assert "; we go on with 1; to have more, connect" in capsys.readouterr().out
+
+
 def test_a_server_that_says_nothing_is_left_after_a_while(monkeypatch):
     monkeypatch.setattr(sources, "CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils.checks import exercise
-from course_utils.checks.answers import compare, number, same
+from course_utils.checks.answers import any_number, compare, same
 from course_utils.checks.source import uses_operator
 from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
 from course_utils.locale import _
@@ -44,7 +44,7 @@ def r2(answer):
         cases,
         _by_loop,
         [*([(answer, power)] if uses_operator(answer, "^") else []), *_mistakes()],
-        read=_score,
+        read=any_number,
         describe=lambda y, y_hat: (
             f"y={y.flatten().tolist()}, y_hat={y_hat.flatten().tolist()}"
             if len(y) <= 4
@@ -67,13 +67,6 @@ def _by_loop(y: Tensor, y_hat: Tensor) -> float:
     mean = sum(targets) / len(targets)
     left = sum((t - p) ** 2 for t, p in zip(targets, outputs, strict=True))
     return 1 - left / sum((t - mean) ** 2 for t in targets)
-
-
-def _score(result: object) -> int | float:
-    """The score, which may be nan or infinite so that its mistake can be named."""
-    if isinstance(result, Tensor) and result.numel() == 1 and not result.is_complex():
-        result = result.item()
-    return result if isinstance(result, float) else number(result)
 
 
 def _close(got: object, wanted: object) -> bool:

@@ -1,7 +1,5 @@
 """Exercises: the calibration error, and the temperature that makes it smaller."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -10,10 +8,11 @@ from course_utils.checks.answers import (
     NotYet,
     Slip,
     Stopped,
+    any_number,
     compare,
     error_text,
     number,
-    same,
+    same_or_nan,
 )
 from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
 from course_utils.checks.workshop_03.calibration_mistakes import (
@@ -47,7 +46,7 @@ def ece(answer):
         ece_mistakes(),
         read=number,
         describe=_describe_probabilities,
-        agree=lambda got, wanted: _close(got, wanted, abs_tol=1e-4),
+        agree=lambda got, wanted: same_or_nan(got, wanted, abs_tol=1e-4),
         stop=_named_ece_stop,
         unnamed=_of_errors,
     )
@@ -61,19 +60,11 @@ def _of_errors(got: list) -> str:
     """
     pairs = zip(got, _ece_cases(), strict=True)
     shown = next(
-        e for e, case in pairs if not _close(e, ece_by_hand(*case), abs_tol=1e-4)
+        e for e, case in pairs if not same_or_nan(e, ece_by_hand(*case), abs_tol=1e-4)
     )
     if isinstance(shown, int | float) and not 0 <= shown <= 1:
         return _("An ECE is never below 0 nor above 1.")
     return ""
-
-
-def _close(got: object, wanted: object, **tolerance: float) -> bool:
-    """Like `same`, with another tolerance for numbers; nan agrees with nan."""
-    if isinstance(got, int | float) and isinstance(wanted, int | float):
-        both = math.isnan(got) and math.isnan(wanted)
-        return both or math.isclose(got, wanted, **tolerance)
-    return same(got, wanted)
 
 
 def _ece_cases() -> list[tuple]:
@@ -142,20 +133,13 @@ def temperature(answer):
         _logit_cases(),
         best_temperature,
         temperature_mistakes(),
-        read=_any_number,
+        read=any_number,
         describe=_describe_logits,
-        agree=lambda got, wanted: _close(got, wanted, rel_tol=0.025),
+        agree=lambda got, wanted: same_or_nan(got, wanted, rel_tol=0.025),
         stop=_named_temperature_stop,
         unnamed=_of_temperatures,
     )
     return _("Try it with `10 * logits`: what happens to T, and what to the accuracy?")
-
-
-def _any_number(result: object) -> int | float:
-    """A number, which may be nan or infinite so that its mistake can be named."""
-    if isinstance(result, Tensor) and result.numel() == 1 and not result.is_complex():
-        result = result.item()
-    return result if isinstance(result, float) else number(result)
 
 
 def _logit_cases() -> list[tuple[Tensor, Tensor]]:

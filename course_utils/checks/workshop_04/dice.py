@@ -11,10 +11,10 @@ from course_utils.checks.answers import (
     NotYet,
     Slip,
     Stopped,
+    any_number,
     compare,
     error_text,
-    number,
-    same,
+    same_or_nan,
 )
 from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
 from course_utils.checks.workshop_04.dice_mistakes import (
@@ -50,9 +50,11 @@ def dice(answer):
             _cases(),
             by_sets,
             mistakes(),
-            read=_any_number,
+            read=any_number,
             describe=_describe,
-            agree=_close,
+            agree=lambda got, wanted: same_or_nan(
+                got, wanted, rel_tol=1e-5, abs_tol=1e-5
+            ),
             stop=_named_stop,
             unnamed=_of_scores,
         )
@@ -95,21 +97,6 @@ def _describe(pred: Tensor, target: Tensor) -> str:
     elif b == 0:
         text = _("a prediction of {a} voxels and an empty truth")
     return text.format(a=a, b=b, shared=shared)
-
-
-def _any_number(result: object) -> int | float:
-    """A number, which may be nan or infinite so that its mistake can be named."""
-    if isinstance(result, Tensor) and result.numel() == 1 and not result.is_complex():
-        result = result.item()
-    return result if isinstance(result, float) else number(result)
-
-
-def _close(got: object, wanted: object) -> bool:
-    """Like `same`, at single precision; nan agrees with nan."""
-    if isinstance(got, int | float) and isinstance(wanted, int | float):
-        both = math.isnan(got) and math.isnan(wanted)
-        return both or math.isclose(got, wanted, rel_tol=1e-5, abs_tol=1e-5)
-    return same(got, wanted)
 
 
 def _of_scores(got: list) -> str:

@@ -13,7 +13,7 @@ from course_utils.checks.answers import (
     call,
     compare,
     error_text,
-    same,
+    same_or_nan,
     tensor,
 )
 from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
@@ -47,7 +47,7 @@ def tversky(answer):
         mistakes(),
         read=tensor,
         describe=_describe,
-        agree=_close,
+        agree=same_or_nan,
         stop=_named_stop,
         unnamed=_of_indices,
     )
@@ -79,13 +79,6 @@ def _cases() -> list[tuple]:
         (*drawn(2, 3, 6, 5), 0.2, 0.9),
         (*drawn(4, 3, 2, 6), 0.5, 0.5),
     ]
-
-
-def _close(got: object, wanted: object) -> bool:
-    """Like `same`; nan agrees with nan."""
-    if isinstance(got, Tensor) and isinstance(wanted, Tensor):
-        got, wanted = got.nan_to_num(-9), wanted.nan_to_num(-9)
-    return same(got, wanted)
 
 
 def _describe(

@@ -23,7 +23,7 @@ from course_utils.data.volumes import Patient
 from course_utils.guards import need, whole
 
 PATIENTS = 24
-LOW_GRADE = (5, 19)  # of every 24: their tumours do not enhance
+LOW_GRADE = (5, 12, 19)  # of every 24: their tumours do not enhance
 VERSION = 1  # of the file in the cache: another picture, another number
 # What reading a damaged file may raise.
 DAMAGED = (
@@ -43,7 +43,7 @@ def render(seed: int, number: int = 0) -> Patient:
     """One synthetic patient, four modalities (FLAIR, T1, T1ce, T2), 2 mm.
 
     seed, number: ints, 0..2**32 - 1; the same pair gives the same patient. `number` is
-        the patient's place in `patients`. Numbers 5 and 19 of every 24 have a tumour of
+        the patient's place in `patients`. Numbers 5, 12, 19 of every 24 have a tumour of
         low grade: its core does not enhance, so label 3 is missing. Everybody else has
         the labels 1, 2 and 3.
     Returns a Patient: image float32 (4, 80, 96, 80), z-scored inside the brain; label

@@ -206,12 +206,14 @@ def tumour():
     patients = data.brats("embedded")
     model = models.UNet(4, 3)
     segmentation.fit_segmentation(
-        model, segmentation.slices(patients.train)[:2], loss=dice_and_entropy, epochs=4,
-        augment=augment.SegmentationAugment(), live=False,
+        model, segmentation.slices(patients.train)[:2], loss=dice_and_entropy, epochs=9,
+        batch_size=8, augment=augment.SegmentationAugment(), live=False,
     )  # fmt: skip
-    # A patient with a large enhancing tumour: the three colours are to be seen.
-    patient = max(patients.test, key=lambda p: int((p.label == 3).sum()))
-    z = int((patient.label == 3).flatten(1).sum(1).argmax())
+    # The slice that shows most of all three labels: the three colours are to be seen.
+    patient, z = max(
+        ((p, z) for p in patients.test for z in range(len(p.label))),
+        key=lambda pz: min(int((pz[0].label[pz[1]] == k).sum()) for k in (1, 2, 3)),
+    )
     found = segmentation.predict(model, patient)[:, z] > 0.5
     fig, axes = plt.subplots(
         1, 3, figsize=(9, 1.95), width_ratios=[1, 3.2, 1], layout="none"

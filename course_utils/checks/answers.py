@@ -120,7 +120,8 @@ def call(function: Callable, *args: object, case: str) -> object:
     try:
         with failed, np.errstate(all="ignore"), warnings.catch_warnings():
             # nan and inf get a sentence instead, and old ways a verdict on the result
-            warnings.simplefilter("ignore", DeprecationWarning)
+            for kind in (DeprecationWarning, UserWarning):
+                warnings.simplefilter("ignore", kind)
             result = function(*copies)
     except KeyboardInterrupt:
         raise
@@ -332,7 +333,7 @@ def compare(
     answer: Callable,
     cases: Sequence[tuple],
     reference: Callable,
-    mistakes: Sequence[tuple[Callable, str]],
+    mistakes: Sequence[tuple],
     *,
     read: Callable,
     describe: Callable,
@@ -343,9 +344,10 @@ def compare(
     """Run `answer` on every case; return what it gave if all agree with `reference`.
 
     cases: tuples of arguments, the simplest first: the first that fails is told.
-    mistakes: (wrong version, sentence) pairs. A wrong version takes a case and returns
-        what a learner who makes that mistake would get, or raises as theirs would. One
-        is named if it explains every case or, alone, the first that fails.
+    mistakes: (wrong version, sentence, *hints). A wrong version takes a case and
+        returns what a learner who makes that mistake would get, or raises as theirs
+        would. One is named if it explains every case or, alone, the first that fails.
+        hints: those of the blank that the mistake is in, where it is in one.
     read: turns the learner's result into something comparable, or raises NotYet.
     describe: a case's arguments in a few words. agree: (got, wanted) -> bool.
     stop: takes the Stopped of the first case that fails; returns the NotYet or Slip
@@ -368,12 +370,11 @@ def compare(
     def explained(wrong_version: Callable, places: Sequence[int]) -> bool:
         return all(agree(got[i], _try(wrong_version, cases[i])) for i in places)
 
-    everywhere = [text for f, text in mistakes if explained(f, range(len(cases)))]
-    here = [text for f, text in mistakes if explained(f, [first])]
-    if everywhere:
-        raise NotYet(f"{told} {everywhere[0]}")
-    if len(here) == 1:
-        raise NotYet(f"{told} {here[0]}")
+    everywhere = [named for f, *named in mistakes if explained(f, range(len(cases)))]
+    here = [named for f, *named in mistakes if explained(f, [first])]
+    if everywhere or len(here) == 1:
+        sentence, *hints = (everywhere or here)[0]
+        raise NotYet(f"{told} {sentence}", hints)
     if isinstance(got[first], Stopped):
         raise got[first]
     raise NotYet(f"{told} {unnamed(got)}".rstrip())

@@ -201,7 +201,7 @@ def test_the_conventions_are_those_of_the_loader():
 
 
 # ---- typical mistakes --------------------------------------------------------------
-M, P, T = "((1 - p) * target).sum(axes)", "p", "target"
+M, FALSE = "((1 - p) * target).sum(axes)", "(p * (1 - target)).sum(axes)"
 BOTH = "pred.sum() + target.sum()"
 MISTAKES = {
     MAP: {
@@ -423,6 +423,16 @@ MISTAKES = {
         "Is there a division by zero": [
             filled(TVERSKY, None, None, "(hits + 1) / (hits + ERRORS + hits / hits)"),
         ],
+        "adds up all regions together": [
+            filled(TVERSKY, "((1 - p) * target).sum()", "(p * (1 - target)).sum()"),
+            filled(TVERSKY, "((1 - p) * target).sum()"),
+            filled(TVERSKY, None, "(p * (1 - target)).sum()"),
+        ],
+        "The weights are applied twice": [
+            filled(TVERSKY, f"missed_weight * {M}", f"false_weight * {FALSE}"),
+            filled(TVERSKY, f"missed_weight * {M}"),
+            filled(TVERSKY, None, f"false_weight * {FALSE}"),
+        ],
         "which `axes` do the hits": [
             filled(TVERSKY, None, "(p * (1 - target)).sum((1, 2))"),
             filled(TVERSKY, "((1 - p) * target).sum(1)"),
@@ -480,11 +490,16 @@ SLIPS = {
     DICE: {
         "`&` and `|` go place by place": [
             filled(DICE, "(pred and target).sum()"),
+        ],
+        "`total` must be one number": [
             filled(DICE, None, "pred | target"),
+            filled(DICE, None, "pred + target"),
+            filled(DICE, None, "sum(pred) + sum(target)"),
         ],
         "are not subtracted": [filled(DICE, "(pred - target).sum()")],
-        "one number and got several": [
+        "counts its voxels over all dimensions": [
             filled(DICE, "pred & target"),
+            filled(DICE, "sum(pred & target)"),
             filled(DICE, "(pred & target).sum(0)"),
         ],
         "have no mean": [filled(DICE, "(pred & target).mean()")],
@@ -628,13 +643,41 @@ def test_a_slip_uses_up_no_hint(name, answer, shown):
     assert bool(shown[0].hint) == ("one number and got" in shown[0].message)
 
 
-def test_an_idea_gets_three_hints(shown):
-    for name in STUBS:
+def test_an_idea_gets_one_hint_after_another(shown):
+    for name in (DICE, IOU):
         for _again in range(3):
             check(name, next(iter(MISTAKES[name].values()))[0])
         assert [v.hint[:11] for v in shown[-3:]] == [
             f"Hint {n} of 3" for n in (1, 2, 3)
         ]
+
+
+OF_ONE_BLANK = [
+    (MAP, filled(MAP, None, "[0, 1, 2, 3]"), "2: A table is read"),
+    (MAP, filled(MAP, "[0, 1, 2]"), "2: A table is read"),
+    (MAP, filled(MAP, None, None, "table[label]"), "1: A tensor takes"),
+    (MAP, filled(MAP, None, None, "label"), "1: A tensor takes"),
+    (TVERSKY, filled(TVERSKY, "(1 - p).sum(axes)"), "2: `hits` adds up"),
+    (TVERSKY, filled(TVERSKY, None, None, "hits / (hits + ERRORS)"), "1: Above"),
+    (STARTS, filled(STARTS, "size"), "2: Take a line"),
+    (STARTS, filled(STARTS, "size - patch"), "2: Take a line"),
+    (STARTS, filled(STARTS, None, "size"), "1: If the last patch"),
+    (STARTS, filled(STARTS, None, "first[-1] + step"), "1: If the last patch"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), OF_ONE_BLANK)
+def test_a_mistake_of_one_blank_gets_the_hints_of_that_blank(name, answer, hint, shown):
+    check(name, answer)
+    assert shown[0].hint.startswith(f"Hint 1 of {hint}")
+
+
+def test_no_warning_of_pytorchs_is_shown(recwarn):
+    assert (
+        "counts as a mask"
+        in judge(MAP, filled(MAP, None, None, "table[label]")).message
+    )
+    assert not recwarn.list
 
 
 ODD = [None, 7, "x", [], torch.zeros(3), lambda *a: None, lambda *a: ([1], {}), print]

@@ -383,6 +383,14 @@ MISTAKES = {
         "all the voxels of the volume": [
             filled(ENHANCING, "enhancing.numel() < least"),
         ],
+        "You compare voxel by voxel": [
+            filled(ENHANCING, "enhancing < least"),
+            filled(ENHANCING, "label < least"),
+        ],
+        "whether the tumour is small": [
+            filled(ENHANCING, None, "small"),
+            filled(ENHANCING, "bool(enhancing.sum() < least)", "small"),
+        ],
         "You always drop": [
             filled(ENHANCING, None, "torch.where(enhancing, 1, label)"),
         ],
@@ -407,7 +415,11 @@ MISTAKES = {
 }  # fmt: skip
 SLIPS = {
     UP: {
-        "takes all its tensors in one list": [filled(UP, None, "torch.cat(skip, x)")],
+        "takes all its tensors in one list": [
+            filled(UP, None, "torch.cat(skip, x)"),
+            filled(UP, None, "torch.cat(skip, x, 1)"),
+            filled(UP, None, "torch.cat(skip, x, dim=1)"),
+        ],
         "its layers are up, conv": [filled(UP, None, None, "self.double_conv(x)")],
         "write `self.` before": [
             filled(UP, "up(x)"),
@@ -612,13 +624,36 @@ def test_a_slip_uses_up_no_hint(name, answer, shown):
     assert not shown[0].hint or "no examination" in shown[0].message
 
 
-def test_an_idea_gets_three_hints(shown):
-    for name in STUBS:
-        for _again in range(3):
-            check(name, next(iter(MISTAKES[name].values()))[0])
-        assert [v.hint[:11] for v in shown[-3:]] == [
-            f"Hint {n} of 3" for n in (1, 2, 3)
-        ]
+def test_an_idea_gets_one_hint_after_another(shown):
+    for _again in range(3):
+        check(UP, next(iter(MISTAKES[UP].values()))[0])
+    assert [v.hint[:11] for v in shown] == [f"Hint {n} of 3" for n in (1, 2, 3)]
+
+
+OF_ONE_BLANK = [
+    (GATE, filled(GATE, SUM), "2: The gate asks"),
+    (GATE, filled(GATE, None, None, "self.alpha"), "1: What comes out"),
+    (SPLIT, filled(SPLIT, "scan"), "1: In BraTS-GLI"),
+    (
+        SPLIT,
+        filled(SPLIT, None, "sorted(people)[: round(fraction * len(people))]"),
+        "1: `person` goes",
+    ),
+    (SPLIT, filled(SPLIT, None, None, "scans"), "1: `train` is built"),
+    (ENHANCING, filled(ENHANCING, "label.sum() < least"), "2: Two questions"),
+    (ENHANCING, filled(ENHANCING, None, "label"), "2: A mask of"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), OF_ONE_BLANK)
+def test_a_mistake_of_one_blank_gets_the_hints_of_that_blank(name, answer, hint, shown):
+    check(name, answer)
+    assert shown[0].hint.startswith(f"Hint 1 of {hint}")
+
+
+def test_no_warning_of_pytorchs_is_shown(recwarn):
+    judge(GATE, filled(GATE, None, f"F.softmax({SCORE})"))
+    assert not recwarn.list
 
 
 ODD = [None, 7, "x", [], torch.zeros(3), lambda *a: None, lambda *a: ([1], {}), print]
@@ -696,7 +731,8 @@ EVERYBODY = Patients(VALID, VALID, VALID, ("FLAIR",), 2.0, "nobody", real=False)
 SMALL_MISTAKES = {
     "largest part is `1.weight`, with 147,456": (wide(), VALID),
     "do not store what it returns": (SegmentationHistory(), VALID),
-    "must be a network": (Reads, VALID),
+    "must be a network": (Reads.forward, VALID),
+    "that is the class `Reads`": (Reads, VALID),
     "That is next to nothing": (Reads(), (patient((0.1, 0.0, 0.0)),)),
     "that is the whole data set": (Reads(), EVERYBODY),
     "that is one patient": (Reads(), VALID[0]),
@@ -707,7 +743,10 @@ SMALL_MISTAKES = {
     "something of type tuple": (Pair(), VALID),
     "nan or inf": (nn.Sequential(Reads(), nn.Threshold(99, torch.nan)), VALID),
     "is there a sigmoid": (nn.Sequential(Reads(), nn.Sigmoid()), VALID),
-    "stops with an error": (nn.Sequential(nn.Conv2d(1, 3, 1)), VALID),
+    "and your network expects 1": (nn.Sequential(nn.Conv2d(1, 3, 1)), VALID),
+    "and your network expects 2": (UNet(2, 3, width=4, levels=2), VALID),
+    "your network is a 3-D one": (UNet(4, 3, width=4, levels=2, dims=3), VALID),
+    "stops with an error": (nn.Sequential(Reads(), nn.Conv2d(2, 3, 1)), VALID),
     "The goal is a mean of": (Reads(), (patient((0.5, 0.5, 0.5)),)),
 }  # fmt: skip
 
@@ -739,12 +778,12 @@ def test_the_goal_itself_is_enough_and_less_is_not():
     verdict = judge(SMALL, Reads(), (patient(good),))
     assert verdict.status is Status.CORRECT
     assert re.fullmatch(
-        r"Correct\. Dice 0\.7\d\d with 12 parameters, over 1 patients \(WT 0\.\d\d, TC "
+        r"Correct\. Dice 0\.7\d\d with 12 parameters, over 1 patient \(WT 0\.\d\d, TC "
         r"0\.\d\d, ET 0\.\d\d\)\. Try it with half as many; and .* once\.",
         verdict.message,
     )
     almost = judge(SMALL, Reads(), (patient((GOAL - 0.02,) * 3),)).message
-    assert almost.startswith("Almost: Dice 0.6")
+    assert almost.startswith("Almost: Dice 0.7")
     far = judge(SMALL, Reads(), (patient((GOAL - 0.1,) * 3),)).message
     assert far.startswith("Not yet: Dice 0.")
 
@@ -761,7 +800,7 @@ def test_the_score_is_that_of_the_regions_and_of_each_patient():
 
 def test_synthetic_patients_are_called_so():
     message = judge(SMALL, Reads(), (patient(name="phantom-03"),)).message
-    assert "over 1 synthetic patients" in message
+    assert "over 1 synthetic patient (" in message
     assert "synthetic" not in judge(SMALL, Reads(), VALID).message
 
 

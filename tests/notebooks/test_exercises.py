@@ -72,6 +72,40 @@ PROMISES = {
             lambda grad_cam, chance: grad_cam < chance - 0.03,
         ),
     ],
+    "04_unet_brats": [
+        (
+            "test-table",
+            r"\| U-Net \| ([\d.]+) [^|]*\| ([\d.]+) [^|]*\| ([\d.]+) ",
+            lambda wt, tc, et: wt >= 0.88 and tc >= 0.75 and et >= 0.68,
+        ),
+        (
+            "ceiling-plot",
+            r"1/8\D+(\d+)%\D+(\d+)%\D+(\d+)%",
+            lambda wt, tc, et: wt < tc < et and et >= 60,
+        ),
+        ("imbalance", r" ([\d.]+)%\D*$", lambda right: right >= 97),
+        (
+            "losses-compare",
+            r"BCE (?:\|[^|]*){3}\| (\d+)% \|\n\| Dice (?:\|[^|]*){3}\| (\d+)%",
+            lambda bce, dice: bce <= 5 and 45 <= dice <= 55,
+        ),
+        (
+            "mistake-split",
+            r"\| ([\d.]+) \| [\d.]+ \| [\d.]+ \|\n\|[^|]*\| ([\d.]+) \|",
+            lambda saw, never: saw >= never + 0.1,
+        ),
+        (
+            "mistake-count",
+            r"BraTS\) \| ([\d.]+) \|\n\|[^|]*\| ([\d.]+) \|\n\|[^|]*\| ([\d.]+) ",
+            lambda brats, slices, background: min(slices, background) > brats + 0.02,
+        ),
+        ("mistake-labels", r"TC (\d\.\d+)", lambda tc: tc < 0.6),
+        (
+            "mistake-norm",
+            r": (\d\.\d+)\D+(\d\.\d+)\D*$",
+            lambda own, common: own >= common + 0.1,
+        ),
+    ],
 }
 
 

@@ -28,20 +28,7 @@ LAYERS = ("of_gate", "of_skip", "score")
 
 @exercise(
     "04.attention_gate",
-    hints=lambda: [
-        _(
-            "The gate asks, the skip answers: both are brought to as many channels by "
-            "their own 1x1 convolution, so that they can be added place by place."
-        ),
-        _(
-            "`self.score` makes one number a place out of `mixed`; a sigmoid brings it "
-            "between 0 and 1. A softmax over one channel would always give 1."
-        ),
-        _(
-            "What comes out is the skip, each place weakened by its coefficient: one "
-            "product, which PyTorch spreads over the channels."
-        ),
-    ],
+    hints=lambda: _hints(),
     blanks=3,
 )
 def attention_gate(answer):
@@ -53,15 +40,15 @@ def attention_gate(answer):
         (other, maps(1, 5, 4, 3), maps(1, 3, 4, 3)),
         (solid, maps(2, 3, 2, 4, 3), maps(2, 4, 2, 4, 3)),
     ]
-    for run, reference, mistakes, what in [
-        (_run_alpha, coefficients, coefficient_mistakes(), "self.alpha"),
-        (_run, weighed, output_mistakes(), "forward"),
+    for run, reference, mistakes, hints, what in [
+        (_run_alpha, coefficients, coefficient_mistakes(), _hints()[:2], "self.alpha"),
+        (_run, weighed, output_mistakes(), _hints()[2:], "forward"),
     ]:
         compare(
             run,
             cases,
             reference,
-            mistakes,
+            [(*named, *hints) for named in mistakes],
             read=read,
             describe=lambda block, gate, skip, what=what: (
                 f"`{what}`, {describe(block, gate=gate, skip=skip)}"
@@ -74,6 +61,23 @@ def attention_gate(answer):
         "Try it: print `alpha.mean()` before any training. What does the gate let "
         "through then, and what would a bias of 5 in `self.score` change?"
     )
+
+
+def _hints() -> list[str]:
+    return [
+        _(
+            "The gate asks, the skip answers: both are brought to as many channels by "
+            "their own 1x1 convolution, so that they can be added place by place."
+        ),
+        _(
+            "`self.score` makes one number a place out of `mixed`; a sigmoid brings it "
+            "between 0 and 1. A softmax over one channel would always give 1."
+        ),
+        _(
+            "What comes out is the skip, each place weakened by its coefficient: one "
+            "product, which PyTorch spreads over the channels."
+        ),
+    ]
 
 
 def _built(

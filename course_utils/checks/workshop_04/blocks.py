@@ -101,7 +101,10 @@ def named_slip(stopped: Stopped, layers: tuple[str, ...]) -> NotYet | None:
             "A layer is there without its parentheses: it needs to be told what to "
             "work on."
         )
-    elif "tuple of Tensors, not Tensor" in text:
+    elif "tuple of Tensors, not Tensor" in text or re.search(
+        r"(cat|concat\w*|hstack)\(\) (takes .* positional|received .* got \(Tensor)",
+        text,
+    ):
         reason = _("`torch.cat` takes all its tensors in one list, with brackets.")
     elif re.search(r"\bforward\(\) (takes|missing)|got \(tuple", text):
         reason = _("A layer takes one thing: a single tensor.")

@@ -50,7 +50,7 @@ def dice(answer):
             _cases(),
             by_sets,
             mistakes(),
-            read=any_number,
+            read=_read,
             describe=_describe,
             agree=lambda got, wanted: same_or_nan(
                 got, wanted, rel_tol=1e-5, abs_tol=1e-5
@@ -87,6 +87,20 @@ def _cases() -> list[tuple[Tensor, Tensor]]:
     ]
 
 
+def _read(result: object) -> int | float:
+    """As `any_number` reads it; several numbers come of a sum that is missing."""
+    try:
+        return any_number(result)
+    except NotYet as error:
+        if not isinstance(result, Tensor) or result.numel() == 1:
+            raise
+        reason = _(
+            "The `.sum()` of a mask counts its voxels over all dimensions; Python's "
+            "own `sum` goes along the first one alone."
+        )
+        raise NotYet(f"{error} {reason}") from None
+
+
 def _describe(pred: Tensor, target: Tensor) -> str:
     shared, a, b = (int(m.sum()) for m in (pred & target, pred, target))
     text = _("a prediction of {a} voxels and a truth of {b} ({shared} shared)")
@@ -114,7 +128,12 @@ def _of_scores(got: list) -> str:
 def _named_stop(stopped: Stopped) -> NotYet | None:
     """What to say of an error in dice."""
     text, told = error_text(stopped.error), _("your code stops.")
-    if "Boolean value of Tensor" in text:
+    total = stopped.local("total")
+    if isinstance(total, Tensor) and total.numel() > 1:
+        reason = _(
+            "`total` must be one number: count the voxels of each mask by its sum."
+        )
+    elif "Boolean value of Tensor" in text:
         reason = _(
             "`and`, `or` and `if` want one True or False, and a mask has many: `&` and "
             "`|` go place by place, and a sum makes one number of a mask."

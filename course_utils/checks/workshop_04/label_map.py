@@ -20,20 +20,7 @@ MEANINGS = {
 
 @exercise(
     "04.label_map",
-    hints=lambda: [
-        _(
-            "A table is read by position: at place k stands what the label k becomes. "
-            "Write down what 1, 2 and 3 mean in each convention."
-        ),
-        _(
-            "BraTS 2023 and MSD agree on the enhancing tumour, their 3. They do not "
-            "agree on which of 1 and 2 is the oedema."
-        ),
-        _(
-            "A tensor takes a whole tensor of places between its brackets, and gives "
-            "one value for each. The places must be int64: uint8 counts as a mask."
-        ),
-    ],
+    hints=lambda: [*_hints_of_tables(), *_hints_of_places()],
     blanks=3,
 )
 def label_map(answer):
@@ -51,6 +38,28 @@ def label_map(answer):
         "Try it: what becomes of a file of BraTS 2021 that is read as one of 2023? "
         "Better an error than a wrong label."
     )
+
+
+def _hints_of_tables() -> list[str]:
+    return [
+        _(
+            "A table is read by position: at place k stands what the label k becomes. "
+            "Write down what 1, 2 and 3 mean in each convention."
+        ),
+        _(
+            "BraTS 2023 and MSD agree on the enhancing tumour, their 3. They do not "
+            "agree on which of 1 and 2 is the oedema."
+        ),
+    ]
+
+
+def _hints_of_places() -> list[str]:
+    return [
+        _(
+            "A tensor takes a whole tensor of places between its brackets, and gives "
+            "one value for each. The places must be int64: uint8 counts as a mask."
+        ),
+    ]
 
 
 def _as_course(label: Tensor, convention: str) -> Tensor:
@@ -90,7 +99,14 @@ def _table(convention: str) -> list[int]:
     return [known.get(label, 0) for label in range(max(known) + 1)]
 
 
-def _mistakes() -> list[tuple[Callable, str]]:
+def _mistakes() -> list[tuple]:
+    """(wrong version, sentence, *hints)"""
+    of_tables = [(*named, *_hints_of_tables()) for named in _wrong_tables()]
+    of_places = [(*named, *_hints_of_places()) for named in _wrong_places()]
+    return of_tables + of_places
+
+
+def _wrong_tables() -> list[tuple[Callable, str]]:
     """(wrong version, sentence)"""
 
     def with_tables(**other: list[int]) -> Callable:
@@ -149,6 +165,12 @@ def _mistakes() -> list[tuple[Callable, str]]:
             lambda label, convention: torch.tensor(_table("BraTS 2021"))[label.long()],
             _("You always use the table of BraTS 2021: where is `convention`?"),
         ),
+    ]  # fmt: skip
+
+
+def _wrong_places() -> list[tuple[Callable, str]]:
+    """(wrong version, sentence)"""
+    return [
         (
             lambda label, convention: label,
             _("You return the label as it came: where is `table`?"),
@@ -189,13 +211,13 @@ def _named_stop(stopped: Stopped) -> NotYet | None:
             "Between brackets a tensor of uint8 counts as a mask of True and False: "
             "turn the label into whole numbers of 64 bits first."
         )
-        return NotYet(f"{told} {reason}")
+        return NotYet(f"{told} {reason}", _hints_of_places())
     if "out of bounds" in text:
         reason = _(
             "A label finds no place in the table: it needs one for each from 0 to the "
             "largest, so 3 needs four of them."
         )
-        return NotYet(f"{told} {reason}")
+        return NotYet(f"{told} {reason}", _hints_of_tables())
     if "integer tensors of a single element" in text:
         reason = _(
             "A list takes one number between its brackets: the tensor `table` takes a "

@@ -23,20 +23,7 @@ CASES = [(10, 4, 3), (10, 4, 4), (8, 8, 4), (96, 32, 24), (9, 4, 2), (80, 32, 16
 
 @exercise(
     "04.patch_starts",
-    hints=lambda: [
-        _(
-            "Take a line of 10 voxels and a patch of 4: which is the last place where "
-            "a patch may begin without sticking out?"
-        ),
-        _(
-            "`range` leaves its end out: for a place to be reached, the end must lie "
-            "one beyond it. Try it with a patch as long as the line."
-        ),
-        _(
-            "If the last patch does not reach the end, one more is needed, pushed back "
-            "until it ends where the line ends."
-        ),
-    ],
+    hints=lambda: [*_hints_of_range(), *_hints_of_added()],
     blanks=2,
 )
 def patch_starts(answer):
@@ -46,11 +33,33 @@ def patch_starts(answer):
         if got != wanted:
             told = _("for {case} I expected {wanted} and got {got}.")
             told = told.format(case=_describe(*case), wanted=wanted, got=_short(got))
-            raise NotYet(f"{told} {_reason(got, *case)}".rstrip())
+            raise NotYet(f"{told} {_reason(got, *case)}".rstrip(), _hints(got, *case))
     return _(
         "Try it with a volume of 155 x 240 x 240 voxels, patches of 96 and steps of "
         "48: how many patches are there? And with steps of 96?"
     )
+
+
+def _hints_of_range() -> list[str]:
+    return [
+        _(
+            "Take a line of 10 voxels and a patch of 4: which is the last place where "
+            "a patch may begin without sticking out?"
+        ),
+        _(
+            "`range` leaves its end out: for a place to be reached, the end must lie "
+            "one beyond it. Try it with a patch as long as the line."
+        ),
+    ]
+
+
+def _hints_of_added() -> list[str]:
+    return [
+        _(
+            "If the last patch does not reach the end, one more is needed, pushed back "
+            "until it ends where the line ends."
+        ),
+    ]
 
 
 def _by_steps(size: int, patch: int, step: int) -> list[int]:
@@ -126,6 +135,15 @@ def _reason(got: list[int], size: int, patch: int, step: int) -> str:
     return _("From one patch to the next it is `step`, but for the last one.")
 
 
+def _hints(got: list[int], size: int, patch: int, step: int) -> list[str]:
+    """The hints of the blank that gives those wrong places."""
+    steps = list(range(0, size - patch + 1, step))
+    one_more = steps[-1] + patch < size
+    if one_more and got[: len(steps)] == steps and len(got) <= len(steps) + 1:
+        return _hints_of_added()
+    return _hints_of_range()
+
+
 def _named_stop(stopped: Stopped, case: tuple[int, int, int]) -> NotYet | None:
     """What to say of an error in starts."""
     told = _("for {case} your code stops.").format(case=stopped.case)
@@ -137,7 +155,7 @@ def _named_stop(stopped: Stopped, case: tuple[int, int, int]) -> NotYet | None:
                 "A patch as long as the line fits exactly once, and `range`, which "
                 "leaves its end out, gives no place."
             )
-        return NotYet(f"{told} {reason}")
+        return NotYet(f"{told} {reason}", _hints_of_range())
     if "'float' object cannot be interpreted" in text:
         reason = _("`range` wants whole numbers: `/` gives decimals.")
     elif "append() takes exactly one" in text or "concatenate list" in text:

@@ -21,20 +21,7 @@ from course_utils.locale import _
 
 @exercise(
     "04.small_enhancing",
-    hints=lambda: [
-        _(
-            "Two questions: how many voxels of the whole volume have the label 3, and "
-            "is that fewer than `least`?"
-        ),
-        _(
-            "A mask of True and False has a sum: the number of its voxels. What is "
-            "removed from the enhancing tumour stays tumour core."
-        ),
-        _(
-            "`torch.where(condition, a, b)` gives a new tensor, with a where the "
-            "condition holds and b elsewhere; the label that came in stays as it was."
-        ),
-    ],
+    hints=lambda: _hints(),
     blanks=2,
 )
 def small_enhancing(answer):
@@ -52,7 +39,7 @@ def small_enhancing(answer):
         _cases(),
         _by_counting,
         _mistakes(),
-        read=tensor,
+        read=_read,
         describe=_describe,
         stop=_named_stop,
         unnamed=_of_labels,
@@ -68,6 +55,28 @@ def small_enhancing(answer):
         "Try it on the validation part with several `least`, and look at TC as well: "
         "can it change?"
     )
+
+
+def _read(result: object) -> Tensor:
+    """As `tensor` reads it, but `small` may also be Python's True or False."""
+    return tensor(torch.tensor(result) if isinstance(result, bool) else result)
+
+
+def _hints() -> list[str]:
+    return [
+        _(
+            "Two questions: how many voxels of the whole volume have the label 3, and "
+            "is that fewer than `least`?"
+        ),
+        _(
+            "A mask of True and False has a sum: the number of its voxels. What is "
+            "removed from the enhancing tumour stays tumour core."
+        ),
+        _(
+            "`torch.where(condition, a, b)` gives a new tensor, with a where the "
+            "condition holds and b elsewhere; the label that came in stays as it was."
+        ),
+    ]
 
 
 def _by_counting(label: Tensor, least: int) -> Tensor:
@@ -100,6 +109,7 @@ def _cases() -> list[tuple[Tensor, int]]:
         (volume(1, 2, 4, 3, 5), 9),  # small, also as a sum of labels
         (volume(3, 4, 2, 2, 2), 30),  # the whole volume is smaller than that
         (volume(0, 9, 2, 3, 3), 4),
+        (volume(1, 5, 2, 3, 3), 1),  # where True, a single voxel, is not less
     ]
 
 
@@ -109,29 +119,21 @@ def _describe(label: Tensor, least: int) -> str:
     return text.format(n=n, shape=tuple(label.shape), least=least)
 
 
-def _mistakes() -> list[tuple[Callable, str]]:
-    """(wrong version, sentence)"""
+def _mistakes() -> list[tuple]:
+    """(wrong version, sentence, *hints)"""
+    return [
+        *((*named, *_hints()[:2]) for named in _wrong_small()),
+        *((*named, *_hints()[1:]) for named in _wrong_labels()),
+    ]
 
-    def becomes(value: int) -> Callable:
-        return lambda label, least: _replaced(label, value, _count(label) < least)
+
+def _wrong_small() -> list[tuple[Callable, str]]:
+    """(wrong version, sentence), where `small` is something else."""
 
     def when(condition: Callable) -> Callable:
         return lambda label, least: _replaced(label, 1, condition(label, least))
 
     return [
-        (
-            becomes(0),
-            _("It becomes background, and the whole tumour shrinks: what does not "
-              "enhance is still tumour."),
-        ),
-        (
-            becomes(2),
-            _("It becomes oedema, and the tumour core shrinks: it stays in the core."),
-        ),
-        (
-            becomes(4),
-            _("The course has the labels 0, 1, 2 and 3."),
-        ),
         (
             when(lambda label, least: _count(label) <= least),
             _("Just `least` voxels are enough: only fewer are too small."),
@@ -164,13 +166,15 @@ def _mistakes() -> list[tuple[Callable, str]]:
             when(lambda label, least: label.numel() < least),
             _("You count all the voxels of the volume: only what enhances is asked."),
         ),
-        (
-            when(lambda label, least: True),
-            _("You always drop it: `small` is not used."),
-        ),
-        (
-            lambda label, least: label,
-            _("Nothing changes: what becomes of the voxels of a tumour too small?"),
+        *(
+            (
+                lambda label, least, of=of: torch.where(
+                    (label == 3) & (of(label) < least), 1, label
+                ),
+                _("You compare voxel by voxel, and not how many voxels enhance: a sum "
+                  "is missing."),
+            )
+            for of in (lambda label: label == 3, lambda label: label)
         ),
         (
             lambda label, least: torch.stack(
@@ -178,6 +182,37 @@ def _mistakes() -> list[tuple[Callable, str]]:
             ),
             _("You count slice by slice: a tumour is as large as all its slices "
               "together."),
+        ),
+    ]  # fmt: skip
+
+
+def _wrong_labels() -> list[tuple[Callable, str]]:
+    """(wrong version, sentence), where something else is returned."""
+
+    def becomes(value: int) -> Callable:
+        return lambda label, least: _replaced(label, value, _count(label) < least)
+
+    return [
+        (
+            becomes(0),
+            _("It becomes background, and the whole tumour shrinks: what does not "
+              "enhance is still tumour."),
+        ),
+        (
+            becomes(2),
+            _("It becomes oedema, and the tumour core shrinks: it stays in the core."),
+        ),
+        (
+            becomes(4),
+            _("The course has the labels 0, 1, 2 and 3."),
+        ),
+        (
+            lambda label, least: _replaced(label, 1, True),
+            _("You always drop it, however large it is: does `small` decide?"),
+        ),
+        (
+            lambda label, least: label,
+            _("Nothing changes: what becomes of the voxels of a tumour too small?"),
         ),
         *(
             (
@@ -220,6 +255,11 @@ def _of_labels(got: list) -> str:
     found = [part for part in got if isinstance(part, Tensor)]
     if any(((part < 0) | (part > 3)).any() for part in found):
         return _("The course has the labels 0, 1, 2 and 3.")
+    if found and all(part.shape == () and part.dtype == torch.bool for part in found):
+        return _(
+            "That says whether the tumour is small: the label is meant, as it is after "
+            "the change."
+        )
     return ""
 
 

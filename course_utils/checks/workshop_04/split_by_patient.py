@@ -55,20 +55,7 @@ Split = tuple[list[str], list[str]]
 
 @exercise(
     "04.split_by_patient",
-    hints=lambda: [
-        _(
-            "In BraTS-GLI-00017-001, which part says who it is, and which that it is a "
-            "later examination of the same person?"
-        ),
-        _(
-            "`person` goes from an examination to its person, `people` lists each of "
-            "them once, well shuffled: how many of the first ones are chosen?"
-        ),
-        _(
-            "`train` is built like `valid`, with the opposite condition: an "
-            "examination is in it if its person is not among the chosen."
-        ),
-    ],
+    hints=lambda: _hints(),
     blanks=3,
 )
 def split_by_patient(answer):
@@ -86,6 +73,24 @@ def split_by_patient(answer):
         "Try it: how far is the fraction of the examinations from `fraction`, if "
         "somebody has ten of them? Which of the two should be kept?"
     )
+
+
+def _hints() -> list[str]:
+    """One for each blank, in their order."""
+    return [
+        _(
+            "In BraTS-GLI-00017-001, which part says who it is, and which that it is a "
+            "later examination of the same person?"
+        ),
+        _(
+            "`person` goes from an examination to its person, `people` lists each of "
+            "them once, well shuffled: how many of the first ones are chosen?"
+        ),
+        _(
+            "`train` is built like `valid`, with the opposite condition: an "
+            "examination is in it if its person is not among the chosen."
+        ),
+    ]
 
 
 def _case(seed: int, people: int, fraction: float) -> Case:
@@ -115,8 +120,8 @@ def _split(answer: Callable, case: Case) -> Split:
             told = told.format(name=name, scan=strange[0])
             if any(person.endswith(strange[0]) for person in case.people):
                 reason = _("That is a person: list the examinations.")
-                raise NotYet(f"{told} {reason}")
-            raise NotYet(told)
+                told = f"{told} {reason}"
+            raise NotYet(told, _hints()[2:])
     return train, valid
 
 
@@ -141,24 +146,24 @@ def _expect_each_once(
     both = set(train) & set(valid)
     if both:
         told = _("for {case}: {n} examinations are in both parts.")
-        told = told.format(case=case, n=len(both))
+        told, hints = told.format(case=case, n=len(both)), _hints()[2:]
         if len(both) == len(valid) and len(set(train)) == len(case.scans):
             reason = _(
                 "Everybody is in `train`: `chosen` holds people, and a scan is not one "
                 "of them; ask for its person."
             )
         elif version:
-            reason = version
+            reason, hints = version, _hints()[:1]
         else:
             reason = _("What is validated must not be trained on.")
-        raise NotYet(f"{told} {reason}")
+        raise NotYet(f"{told} {reason}", hints)
     none = len(case.scans) - len(set(train)) - len(set(valid))
     if none:
         told = _("for {case}: {n} examinations are in neither part: none is lost.")
-        raise NotYet(told.format(case=case, n=none))
+        raise NotYet(told.format(case=case, n=none), _hints()[2:])
     if len(train) + len(valid) > len(case.scans):
         told = _("for {case}: some examinations come twice.")
-        raise NotYet(told.format(case=case))
+        raise NotYet(told.format(case=case), _hints()[2:])
 
 
 def _expect_whole_people(case: Case, valid: list[str], version: str) -> None:
@@ -178,7 +183,7 @@ def _expect_whole_people(case: Case, valid: list[str], version: str) -> None:
         a=counts[torn[0]].count(False),
         b=counts[torn[0]].count(True),
     )
-    raise NotYet(f"{told} {version}".rstrip())
+    raise NotYet(f"{told} {version}".rstrip(), _hints()[:1] if version else ())
 
 
 def _expect_share(case: Case, valid: list[str], version: str) -> None:
@@ -188,8 +193,9 @@ def _expect_share(case: Case, valid: list[str], version: str) -> None:
     told = _(
         "for {case}: {n} of the {m} people are in `valid`; I expected {wanted}."
     ).format(case=case, n=chosen, m=total, wanted=round(case.wanted))
+    hints = ()
     if version:
-        reason = version
+        reason, hints = version, _hints()[:1]
     elif abs(total - chosen - case.wanted) < 1:
         reason = _("That is what should stay for training: are the parts swapped?")
     elif chosen == 0:
@@ -201,9 +207,10 @@ def _expect_share(case: Case, valid: list[str], version: str) -> None:
         )
     elif abs(chosen - case.fraction * len(case.scans)) < 1:
         reason = _("You count the examinations: here it is a fraction of the people.")
+        hints = _hints()[1:2]
     else:
         reason = ""
-    raise NotYet(f"{told} {reason}".rstrip())
+    raise NotYet(f"{told} {reason}".rstrip(), hints)
 
 
 def _named_version(cases: list[Case], splits: list[Split]) -> str:
@@ -247,7 +254,8 @@ def _expect_seed(answer: Callable, case: Case, split: Split) -> None:
             _(
                 "twice the same seed gives two splits: `people` is shuffled by `seed` "
                 "already, so take from it."
-            )
+            ),
+            _hints()[1:2],
         )
     others = [_split(answer, case._replace(seed=seed))[1] for seed in (7, 8)]
     if all(set(other) == set(split[1]) for other in others):
@@ -255,7 +263,8 @@ def _expect_seed(answer: Callable, case: Case, split: Split) -> None:
             _(
                 "every seed gives the same split: take from `people` as it comes out "
                 "of the shuffle."
-            )
+            ),
+            _hints()[1:2],
         )
 
 

@@ -17,13 +17,43 @@ from course_utils.checks.answers import (
     tensor,
 )
 from course_utils.checks.workshop_01.plain_words import plain_tensor_stop
-from course_utils.checks.workshop_04.tversky_mistakes import by_regions, mistakes
+from course_utils.checks.workshop_04.tversky_mistakes import (
+    by_regions,
+    wrong_errors,
+    wrong_indices,
+)
 from course_utils.locale import _
 
 
 @exercise(
     "04.tversky",
-    hints=lambda: [
+    hints=lambda: _hints(),
+    blanks=3,
+)
+def tversky(answer):
+    compare(
+        answer,
+        _cases(),
+        by_regions,
+        [
+            *((*named, *_hints()[:2]) for named in wrong_errors()),
+            *((*named, *_hints()[2:]) for named in wrong_indices()),
+        ],
+        read=tensor,
+        describe=_describe,
+        agree=same_or_nan,
+        stop=_named_stop,
+        unnamed=_of_indices,
+    )
+    _expect_gradient(answer)
+    return _(
+        "Try it with both weights at 0.5: which score of before comes back? And which "
+        "one with both at 1?"
+    )
+
+
+def _hints() -> list[str]:
+    return [
         _(
             "`hits` adds up the probability where there is tumour. What is missed "
             "there is the rest of that probability, up to 1."
@@ -36,26 +66,7 @@ from course_utils.locale import _
             "Above: the hits and 1. Below: the same, and each kind of error times its "
             "weight, `missed_weight` and `false_weight`."
         ),
-    ],
-    blanks=3,
-)
-def tversky(answer):
-    compare(
-        answer,
-        _cases(),
-        by_regions,
-        mistakes(),
-        read=tensor,
-        describe=_describe,
-        agree=same_or_nan,
-        stop=_named_stop,
-        unnamed=_of_indices,
-    )
-    _expect_gradient(answer)
-    return _(
-        "Try it with both weights at 0.5: which score of before comes back? And which "
-        "one with both at 1?"
-    )
+    ]
 
 
 def _cases() -> list[tuple]:

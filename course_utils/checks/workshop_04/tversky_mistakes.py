@@ -51,20 +51,17 @@ def _summed(formula: Callable, axes: tuple[int, ...] = (0, 2, 3)) -> Callable:
     return version
 
 
-def mistakes() -> list[tuple[Callable, str]]:
-    """(wrong index, sentence)"""
+def _with_errors(m: Callable, f: Callable) -> Callable:
+    """The stub with other errors, missed and false, of what is added up."""
 
-    def index(m: Callable, f: Callable) -> Callable:
-        """With other errors, missed and false, of what is added up."""
+    def formula(v: SimpleNamespace) -> Tensor:
+        return (v.h + 1) / (v.h + v.a * m(v) + v.b * f(v) + 1)
 
-        def formula(v: SimpleNamespace) -> Tensor:
-            return (v.h + 1) / (v.h + v.a * m(v) + v.b * f(v) + 1)
+    return _summed(formula)
 
-        return _summed(formula)
 
-    def right(v: SimpleNamespace) -> Tensor:
-        return (v.h + 1) / (v.h + v.a * v.m + v.b * v.f + 1)
-
+def wrong_errors() -> list[tuple[Callable, str]]:
+    """(wrong index, sentence), with other errors."""
     # What an error may be taken for, by the letter of `_summed`.
     whole_truth = _(
         "You take the whole tumour for missed, also where p finds it: what p lacks up "
@@ -82,13 +79,65 @@ def mistakes() -> list[tuple[Callable, str]]:
         "You count every voxel outside of the tumour as a false alarm, whatever p says "
         "there."
     )
-    smoothing = _(
-        "The 1 belongs above and below: without it a region that nobody has is 0 over "
-        "0, and with it 1."
-    )
     images = _(
         "The images are still apart: `axes` adds them up too, as in `hits`, and the "
         "regions alone stay."
+    )
+    return [
+        (_with_errors(lambda v: v.t, lambda v: v.f), whole_truth),
+        (_with_errors(lambda v: v.m, lambda v: v.p), whole_p),
+        (
+            _with_errors(lambda v: v.t, lambda v: v.p),
+            _("You count the whole of both masks as errors, also what they share: "
+              "missed and false are what is left."),
+        ),
+        (_with_errors(lambda v: v.not_p, lambda v: v.f), everywhere),
+        (_with_errors(lambda v: v.m, lambda v: v.not_t), outside),
+        (
+            _with_errors(lambda v: v.not_p, lambda v: v.not_t),
+            _("You count background: missed is inside of the tumour, and false is "
+              "where p is."),
+        ),
+        (
+            _with_errors(lambda v: v.voxels - v.h, lambda v: v.f),
+            _("The `1 -` is outside of the product: it belongs to p alone."),
+        ),
+        *(
+            (_with_errors(m, f),
+             _("A sum without its `axes` adds up all regions together: give it the "
+               "same ones as in `hits`."))
+            for m, f in [
+                (lambda v: v.m.sum(), lambda v: v.f.sum()),
+                (lambda v: v.m.sum(), lambda v: v.f),
+                (lambda v: v.m, lambda v: v.f.sum()),
+            ]
+        ),
+        *(
+            (_with_errors(part, part),
+             _("Both errors are the same thing there: one is in the tumour and one "
+               "outside."))
+            for part in (lambda v: v.m, lambda v: v.f, lambda v: v.m + v.f)
+        ),
+        (_with_errors(lambda v: v.t - v.p, lambda v: v.p - v.t),
+         _("With differences, what is missed in one place and false in another cancels "
+           "out: multiply place by place.")),
+        (lambda p, *rest: torch.Size(p.shape[:2]), images),
+        (
+            lambda p, *rest: p.shape,
+            _("An error is still a map: add it up over `axes`, as the hits are."),
+        ),
+    ]  # fmt: skip
+
+
+def wrong_indices() -> list[tuple[Callable, str]]:
+    """(wrong index, sentence), with the right errors."""
+
+    def right(v: SimpleNamespace) -> Tensor:
+        return (v.h + 1) / (v.h + v.a * v.m + v.b * v.f + 1)
+
+    smoothing = _(
+        "The 1 belongs above and below: without it a region that nobody has is 0 over "
+        "0, and with it 1."
     )
     return [
         (
@@ -96,32 +145,16 @@ def mistakes() -> list[tuple[Callable, str]]:
             _("The weights are swapped, or what they weigh: missed is what the target "
               "marks and p lacks."),
         ),
-        (index(lambda v: v.t, lambda v: v.f), whole_truth),
-        (index(lambda v: v.m, lambda v: v.p), whole_p),
-        (
-            index(lambda v: v.t, lambda v: v.p),
-            _("You count the whole of both masks as errors, also what they share: "
-              "missed and false are what is left."),
-        ),
-        (index(lambda v: v.not_p, lambda v: v.f), everywhere),
-        (index(lambda v: v.m, lambda v: v.not_t), outside),
-        (
-            index(lambda v: v.not_p, lambda v: v.not_t),
-            _("You count background: missed is inside of the tumour, and false is "
-              "where p is."),
-        ),
-        (
-            index(lambda v: v.voxels - v.h, lambda v: v.f),
-            _("The `1 -` is outside of the product: it belongs to p alone."),
-        ),
         *(
-            (index(part, part), _("Both errors are the same thing there: one is in the "
-                                  "tumour and one outside."))
-            for part in (lambda v: v.m, lambda v: v.f, lambda v: v.m + v.f)
+            (_with_errors(m, f),
+             _("The weights are applied twice, in the errors and again in the "
+               "`return`: once is enough."))
+            for m, f in [
+                (lambda v: v.a * v.m, lambda v: v.b * v.f),
+                (lambda v: v.a * v.m, lambda v: v.f),
+                (lambda v: v.m, lambda v: v.b * v.f),
+            ]
         ),
-        (index(lambda v: v.t - v.p, lambda v: v.p - v.t),
-         _("With differences, what is missed in one place and false in another cancels "
-           "out: multiply place by place.")),
         (_summed(lambda v: v.h / (v.h + v.a * v.m + v.b * v.f)), smoothing),
         (_summed(lambda v: (v.h + 1) / (v.h + v.a * v.m + v.b * v.f)), smoothing),
         (_summed(lambda v: v.h / (v.h + v.a * v.m + v.b * v.f + 1)), smoothing),
@@ -178,9 +211,4 @@ def mistakes() -> list[tuple[Callable, str]]:
         (_summed(lambda v: right(v).mean(0), (2, 3)),
          _("You average over the images: hits and errors are added up over them "
            "first.")),
-        (lambda p, *rest: torch.Size(p.shape[:2]), images),
-        (
-            lambda p, *rest: p.shape,
-            _("An error is still a map: add it up over `axes`, as the hits are."),
-        ),
     ]  # fmt: skip

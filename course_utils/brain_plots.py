@@ -167,7 +167,8 @@ def patient_scores(
             kept = np.isfinite(column)
             middle = r + (m - (len(scores) - 1) / 2) * step
             # Side by side in order: equal scores do not hide one another.
-            spread = np.linspace(-0.25, 0.25, kept.sum()) * step
+            half = 0.25 * step if kept.sum() > 1 else 0
+            spread = np.linspace(-half, half, kept.sum())
             place = np.sort(column[kept])
             label = method if r == 0 else None
             ax.plot(middle + spread, place, "o", color=color, markersize=4, label=label)
@@ -177,7 +178,6 @@ def patient_scores(
     ax.set_xticks(range(len(regions)), regions)
     ax.set(ylabel=y_label)
     ax.margins(y=0.12)
-    if len(scores) > 1:
-        ax.legend(fontsize=8, ncols=len(scores), loc="lower left",
-                  bbox_to_anchor=(0, 1), borderpad=0)  # fmt: skip
+    if len(scores) > 1:  # above, in rows of three: beside, it would squeeze the axes
+        fig.legend(fontsize=8, ncols=3, loc="outside upper left", borderpad=0)
     show(fig, alt)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from course_utils.data.volumes import Patient
 
 # 17 puts one synthetic patient without enhancing tumour to each part, by chance: the
-# rules for empty masks have a case wherever scores are computed, and the network saw one.
+# network has seen one, and the rules for empty masks have a case in both scored parts.
 SEED = 17
 TEST, VALID = 1 / 4, 1 / 6  # of the patients
 # Examinations of one person: the part of their names that says who it is.

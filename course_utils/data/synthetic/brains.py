@@ -43,9 +43,9 @@ def render(seed: int, number: int = 0) -> Patient:
     """One synthetic patient, four modalities (FLAIR, T1, T1ce, T2), 2 mm.
 
     seed, number: ints, 0..2**32 - 1; the same pair gives the same patient. `number` is
-        the patient's place in `patients`. Numbers 5, 12, 19 of every 24 have a tumour of
-        low grade: its core does not enhance, so label 3 is missing. Everybody else has
-        the labels 1, 2 and 3.
+        the patient's place in `patients`. Numbers 5, 12 and 19 of every 24 have a
+        tumour of low grade: its core does not enhance, so label 3 is missing. Everybody
+        else has the labels 1, 2 and 3.
     Returns a Patient: image float32 (4, 80, 96, 80), z-scored inside the brain; label
     uint8; affine to the space of MNI152, in which it was grown.
     Raises ValueError for other numbers, ImportError without nilearn.

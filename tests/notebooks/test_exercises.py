@@ -91,7 +91,7 @@ PROMISES = {
         ),
         (
             "mistake-split",
-            r"\| ([\d.]+) \| [\d.]+ \| [\d.]+ \|\n\|[^|]*\| ([\d.]+) \|",
+            r"\| ([\d.]+) \|\n\|[^|]*\| ([\d.]+) \|",
             lambda saw, never: saw >= never + 0.1,
         ),
         (

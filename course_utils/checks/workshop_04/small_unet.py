@@ -19,7 +19,7 @@ from course_utils.modes import eval_mode
 from course_utils.segmentation import SegmentationHistory, predict
 
 MAX_PARAMETERS = 150_000
-MIN_DICE = 0.74  # mean over patients and regions; the notebook's goal
+MIN_DICE = 0.70  # mean over patients and regions; the notebook's goal
 PEOPLE = "valid_people"  # the notebook's name of the validation patients
 CHANCE = 0.2  # a network without training marks half of the brain
 

@@ -40,21 +40,20 @@ from course_utils.models import UNet  # noqa: E402
 MEASURED = ROOT / "course_utils" / "data" / "measured" / "brats_cpu.json"
 HARD = "Brats18_CBICA_ARW_1"  # where brightness fails: its oedema is faint
 
-PHANTOMS = 24  # synthetic patients that learn with the real ones
+PHANTOMS = 24  # synthetic patients to learn from beside the real ones
 REPEAT = 2  # times that a real patient is seen for each time that a phantom is
-OURS = Recipe(methods.ours, seen=816, voxel=2)  # volumes of 4 mm
-SLICES = Recipe(methods.ours_in_slices, seen=2280, networks=2)  # of 2 mm
+OURS = Recipe(methods.ours, seen=4560)  # slices of 2 mm
+VOLUMES = Recipe(methods.ours_in_volumes, seen=816, voxel=2)  # of 4 mm
 MIXED = {  # learn from real and synthetic patients
     "ours": OURS,
-    "ours in slices": SLICES,
+    "ours in volumes": VOLUMES,
     "MONAI BasicUNet": replace(OURS, make=methods.monai_basic),
     "MONAI AttentionUnet": replace(OURS, make=methods.monai_attention),
 }
-REAL_ONLY = "ours, real only"
+REAL_ONLY = {f"{name}, real only": MIXED[name] for name in ("ours", "ours in volumes")}
 SIDE, STEPS = 128, 2  # of the pictures whose training is timed; steps a round
-# What a method is: it learns from some patients and draws the tumours of others; by
-# name, what the "mean" of its networks finds and what the first "one" does.
-Method = Callable[[Sequence[Patient], Sequence[Patient]], dict[str, Found]]
+# What a method is: it learns from some patients and draws the tumours of others.
+Method = Callable[[Sequence[Patient], Sequence[Patient]], Found]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--methods",
         nargs="+",
-        choices=["threshold", *MIXED, REAL_ONLY],
+        choices=["threshold", *MIXED, *REAL_ONLY],
         help="only these rows of the parts",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -125,11 +124,12 @@ def write(part: str, figures: dict, path: Path) -> dict:
 def whole_tumour(options: argparse.Namespace) -> dict:
     """WT from FLAIR and T1, six patients, each left out once."""
     patients, truths = real(options.folder / "brats_expert_wt", ("flair", "t1"))
-    rows = {"threshold": alone(methods.threshold_whole)}
+    rows = {"threshold": lambda seed: methods.threshold_whole}  # no chance in it
     more = partial(phantoms, PHANTOMS, "flair", "t1")
     for name, recipe in MIXED.items():
         rows[name] = learner(recipe, options, outputs=1, more=more)
-    rows[REAL_ONLY] = learner(OURS, options, outputs=1)
+    for name, recipe in REAL_ONLY.items():
+        rows[name] = learner(recipe, options, outputs=1)
     return compare("whole tumour", rows, patients, truths, options, outputs=1)
 
 
@@ -137,9 +137,9 @@ def sub_regions(options: argparse.Namespace) -> dict:
     """WT, TC and ET from FLAIR and T1ce, four patients, each left out once."""
     folder = options.folder / "brats_expert_regions"
     patients, truths = real(folder, ("flair", "t1ce"))
-    rows = {"threshold": alone(methods.threshold_regions)}
+    rows = {"threshold": lambda seed: methods.threshold_regions}
     more = partial(phantoms, PHANTOMS, "flair", "t1ce")
-    for name in ("ours", "ours in slices"):
+    for name in ("ours", "ours in volumes"):
         rows[name] = learner(MIXED[name], options, outputs=3, more=more)
     return compare("regions", rows, patients, truths, options, outputs=3)
 
@@ -166,7 +166,7 @@ def synthetic_only(
     # As many as are seen, real and synthetic ones together, in the other parts.
     train = phantoms(PHANTOMS + 5 * REPEAT, *modalities)
     results = {}
-    for name in chosen(("ours", "ours in slices"), options):
+    for name in chosen(("ours", "ours in volumes"), options):
         method = learner(MIXED[name], options, outputs=outputs)
         results[name] = []
         for seed in options.seeds:
@@ -201,11 +201,9 @@ def learner(
     """
 
     def seeded(seed: int) -> Method:
-        def method(
-            train: Sequence[Patient], tests: Sequence[Patient]
-        ) -> dict[str, Found]:
+        def method(train: Sequence[Patient], tests: Sequence[Patient]) -> Found:
             others = more()
-            return methods.networks(
+            return methods.network(
                 recipe,
                 [*train, *others] + [*train] * (REPEAT - 1) * bool(others),
                 tests,
@@ -217,11 +215,6 @@ def learner(
         return method
 
     return seeded
-
-
-def alone(threshold: Callable) -> Callable[[int], Method]:
-    """A method without parts, and without chance."""
-    return lambda seed: lambda train, tests: {"mean": threshold(train, tests)}
 
 
 def real(
@@ -271,48 +264,37 @@ def leave_one_out(
         for i in range(len(patients))
     ]
     return {
-        part: {
-            "parameters": folds[0][part]["parameters"],
-            "dice": [row for fold in folds for row in fold[part]["dice"]],
-            "seconds": [s for fold in folds for s in fold[part]["seconds"]],
-        }
-        for part in folds[0]
+        "parameters": folds[0]["parameters"],
+        "dice": [row for fold in folds for row in fold["dice"]],
+        "seconds": [s for fold in folds for s in fold["seconds"]],
     }
 
 
-def scores(answers: dict[str, Found], truths: list[Tensor]) -> dict:
-    """By part: Dice (P, R) on the voxels of the files, CPU seconds of learning (1,)."""
+def scores(found: Found, truths: list[Tensor]) -> dict:
+    """Dice (P, R) on the voxels of the files, CPU seconds of learning (1,)."""
+    rows = [
+        dice(mask[None], truth[None, : len(mask)])[0]
+        for mask, truth in zip(found.masks, truths, strict=True)
+    ]
     return {
-        part: {
-            "parameters": found.parameters,
-            "dice": [
-                [
-                    round(d, 4)
-                    for d in dice(mask[None], truth[None, : len(mask)])[0].tolist()
-                ]
-                for mask, truth in zip(found.masks, truths, strict=True)
-            ],
-            "seconds": [round(found.seconds, 1)],
-        }
-        for part, found in answers.items()
+        "parameters": found.parameters,
+        "dice": [[round(d, 4) for d in row.tolist()] for row in rows],
+        "seconds": [round(found.seconds, 1)],
     }
 
 
 def summary(
     patients: list[Patient], results: dict[str, list[dict]], outputs: int
 ) -> dict:
-    """As written: by method and part, Dice (seeds, P, R) and seconds (seeds, runs)."""
+    """As written: by method, Dice (seeds, P, R) and seconds (seeds, runs)."""
     return {
         "patients": [patient.name for patient in patients],
         "regions": list(REGIONS[:outputs]),
         "methods": {
             name: {
-                part: {
-                    "parameters": runs[0][part]["parameters"],
-                    "dice": [run[part]["dice"] for run in runs],
-                    "seconds": [run[part]["seconds"] for run in runs],
-                }
-                for part in runs[0]
+                "parameters": runs[0]["parameters"],
+                "dice": [run["dice"] for run in runs],
+                "seconds": [run["seconds"] for run in runs],
             }
             for name, runs in results.items()
         },
@@ -380,16 +362,15 @@ PARTS = {
 
 
 def report(title: str, name: str, seed: int, run: dict) -> None:
-    """A line for each part of a method: what it reached with one seed."""
-    for part, found in run.items():
-        values = torch.tensor(found["dice"])
-        mean = "/".join(f"{d:.3f}" for d in values.mean(0).tolist())
-        each = " ".join("/".join(f"{d:.2f}" for d in row) for row in values.tolist())
-        print(
-            f"{title:14} {name:20} {part:4} seed {seed}  at most "
-            f"{max(found['seconds']):5.1f} CPU-s  Dice {mean}  ({each})",
-            flush=True,
-        )
+    """A line: what a method reached with one seed."""
+    values = torch.tensor(run["dice"])
+    mean = "/".join(f"{d:.3f}" for d in values.mean(0).tolist())
+    each = " ".join("/".join(f"{d:.2f}" for d in row) for row in values.tolist())
+    print(
+        f"{title:14} {name:26} seed {seed}  at most {max(run['seconds']):5.1f} CPU-s  "
+        f"Dice {mean}  ({each})",
+        flush=True,
+    )
 
 
 def verdict(measured: dict) -> list[str]:
@@ -428,7 +409,7 @@ def verdict(measured: dict) -> list[str]:
 
 def by_patient(run: dict) -> Tensor:
     """Dice of the whole tumour of each patient, (P,), the mean over seeds."""
-    return torch.tensor(run["mean"]["dice"])[:, :, 0].mean(0)
+    return torch.tensor(run["dice"])[:, :, 0].mean(0)
 
 
 if __name__ == "__main__":

@@ -122,17 +122,15 @@ class Recipe:
 
     make: (channels, regions) -> network of logits. seen: slices or volumes that it sees
     while it learns, however many differ. voxel: 0, axial slices of the grid as it is;
-    n: volumes, n voxels averaged along each side into one. networks: how many, that
-    differ in their seed and answer together.
+    n: volumes, n voxels averaged along each side into one.
     """
 
     make: Callable[[int, int], nn.Module]
     seen: int
     voxel: int = 0
-    networks: int = 1
 
 
-def networks(
+def network(
     recipe: Recipe,
     train: Sequence[Patient],
     tests: Sequence[Patient],
@@ -140,29 +138,18 @@ def networks(
     outputs: int,
     seed: int,
     epochs: int | None = None,
-) -> dict[str, Found]:
-    """What the first of the recipe's networks finds, "one", and their "mean" does.
+) -> Found:
+    """What a network that has learned by the recipe finds.
 
-    outputs: R, the first so many of WT, TC, ET. epochs: of each run, instead of what
-    the recipe asks for. Probabilities are averaged and cut at a half. Of WT only the
-    largest piece is kept, and of TC and ET what lies in it.
+    outputs: R, the first so many of WT, TC, ET. epochs: instead of what the recipe asks
+    for. Probabilities are cut at a half. Of WT only the largest piece is kept, and of
+    TC and ET what lies in it.
     """
-    fields = [torch.zeros(outputs, *patient.brain.shape) for patient in tests]
-    seconds, answers = 0.0, {}
-    for number in range(recipe.networks):
-        start = time.process_time()
-        own = seed * recipe.networks + number
-        model = learn(recipe, train, outputs, own, epochs)
-        seconds += time.process_time() - start
-        for field, patient in zip(fields, tests, strict=True):
-            field += probability(recipe, model, patient)
-        if number in (0, recipe.networks - 1):
-            size = count_parameters(model) * (number + 1)
-            masks = [
-                _draw(f / (number + 1), p) for f, p in zip(fields, tests, strict=True)
-            ]
-            answers["mean" if number else "one"] = Found(masks, seconds, size)
-    return answers if recipe.networks > 1 else {"mean": answers["one"]}
+    start = time.process_time()
+    model = learn(recipe, train, outputs, seed, epochs)
+    seconds = time.process_time() - start
+    masks = [_draw(probability(recipe, model, p), p) for p in tests]
+    return Found(masks, seconds, count_parameters(model))
 
 
 def _draw(field: Tensor, patient: Patient) -> Tensor:
@@ -240,26 +227,26 @@ def _dice_and_entropy(logits: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tenso
 
 
 def ours(channels: int, outputs: int) -> nn.Module:
-    return UNet(channels, outputs, width=8, levels=4, dims=3)
-
-
-def ours_in_slices(channels: int, outputs: int) -> nn.Module:
     return UNet(channels, outputs, width=16, levels=4)
 
 
+def ours_in_volumes(channels: int, outputs: int) -> nn.Module:
+    return UNet(channels, outputs, width=8, levels=4, dims=3)
+
+
 def monai_basic(channels: int, outputs: int) -> nn.Module:
-    """MONAI's BasicUNet for volumes, as wide as ours; it always has five levels."""
+    """MONAI's BasicUNet for slices, as wide as ours; it always has five levels."""
     from monai.networks.nets import BasicUNet
 
-    return BasicUNet(3, channels, outputs, features=(8, 16, 32, 64, 128, 8))
+    return BasicUNet(2, channels, outputs, features=(16, 32, 64, 128, 256, 16))
 
 
 def monai_attention(channels: int, outputs: int) -> nn.Module:
-    """MONAI's AttentionUnet for volumes, as wide and as deep as ours."""
+    """MONAI's AttentionUnet for slices, as wide and as deep as ours."""
     from monai.networks.nets import AttentionUnet
 
-    widths, strides = (8, 16, 32, 64), (2, 2, 2)
-    return AttentionUnet(3, channels, outputs, channels=widths, strides=strides)
+    widths, strides = (16, 32, 64, 128), (2, 2, 2)
+    return AttentionUnet(2, channels, outputs, channels=widths, strides=strides)
 
 
 # --- the expert's own voxels ----------------------------------------------------------

@@ -257,13 +257,13 @@ def test_brats_runs_every_part_and_ends_in_one_result_line(
 ):
     patients, truths = tumours.real(None, None)
     monkeypatch.setattr(tumours, "real", lambda *where: (patients[:2], truths[:2]))
-    monkeypatch.setattr(tumours, "OURS", tumours.Recipe(tiny_3d, 2, voxel=2))
     rows = {
-        "ours": tumours.OURS,
-        "ours in slices": tumours.Recipe(tiny, 20, networks=2),
-        "MONAI BasicUNet": tumours.OURS,
+        "ours": tumours.Recipe(tiny, 20),
+        "ours in volumes": tumours.Recipe(tiny_3d, 2, voxel=2),
+        "MONAI BasicUNet": tumours.Recipe(tiny, 20),
     }
     monkeypatch.setattr(tumours, "MIXED", rows)
+    monkeypatch.setattr(tumours, "REAL_ONLY", {"ours, real only": rows["ours"]})
     file = tmp_path / "new" / "measured.json"
     tumours.main(["--epochs=1", f"--write={file}", "--date=2026-11-22"])
     lines = capsys.readouterr().out.splitlines()
@@ -274,17 +274,14 @@ def test_brats_runs_every_part_and_ends_in_one_result_line(
     outputs = {"whole": 1, "synthetic": 1, "regions": 3, "synthetic_regions": 3}
     for part, regions_of_it in outputs.items():
         assert measured[part]["patients"] == [f"patient-{n}" for n in range(2)]
-        assert {"ours", "ours in slices"} <= {*measured[part]["methods"]}
-        for method, parts in measured[part]["methods"].items():
-            pair = method == "ours in slices"
-            assert {*parts} == ({"mean", "one"} if pair else {"mean"})
-            runs = 1 if part.startswith("synthetic") else 2
-            for run in parts.values():
-                assert torch.tensor(run["dice"]).shape == (1, 2, regions_of_it)
-                assert torch.tensor(run["seconds"]).shape == (1, runs)
-    pair = measured["whole"]["methods"]["ours in slices"]
-    assert pair["mean"]["parameters"] == 2 * pair["one"]["parameters"]
-    assert pair["mean"]["seconds"][0][0] > pair["one"]["seconds"][0][0]
+        assert {"ours", "ours in volumes"} <= {*measured[part]["methods"]}
+        runs = 1 if part.startswith("synthetic") else 2
+        for method in measured[part]["methods"].values():
+            assert torch.tensor(method["dice"]).shape == (1, 2, regions_of_it)
+            assert torch.tensor(method["seconds"]).shape == (1, runs)
+    assert {"threshold", "ours, real only", "MONAI BasicUNet"} <= {
+        *measured["whole"]["methods"]
+    }
 
 
 def test_brats_keeps_what_was_not_run(tumours, tmp_path):
@@ -308,9 +305,9 @@ def test_brats_never_learns_from_the_patient_left_out(tumours):
     def method(train, tests):
         seen.append(([p.name for p in train], [p.name for p in tests]))
         truth = truths[int(tests[0].name[-1])]
-        return {"mean": tumours.Found([truth[:1]], 1.0, 0)}
+        return tumours.Found([truth[:1]], 1.0, 0)
 
-    run = tumours.leave_one_out(method, patients, truths)["mean"]
+    run = tumours.leave_one_out(method, patients, truths)
     names = [p.name for p in patients]
     assert [test for _train, [test] in seen] == names
     assert all({*train} == {*names} - {*test} for train, test in seen)
@@ -323,7 +320,7 @@ def test_brats_real_patients_are_seen_twice_where_phantoms_join_them(
     patients, _truths = tumours.real(None, None)
     seen = []
     monkeypatch.setattr(
-        tumours.methods, "networks", lambda recipe, train, *a, **k: seen.append(train)
+        tumours.methods, "network", lambda recipe, train, *a, **k: seen.append(train)
     )
     options = types.SimpleNamespace(epochs=None)
     for more in ([], [brain(7)]):
@@ -346,7 +343,7 @@ def test_brats_thresholds_find_what_is_bright(tumours):
         (1, tumours.methods.threshold_whole),
         (3, tumours.methods.threshold_regions),
     ):
-        run = tumours.leave_one_out(tumours.alone(method)(0), patients, truths)["mean"]
+        run = tumours.leave_one_out(method, patients, truths)
         assert torch.tensor(run["dice"]).shape == (3, outputs)
         # The mean of 3x3x3 voxels, and the linear way to the file, cost the corners.
         assert torch.tensor(run["dice"]).min() > 0.7
@@ -412,7 +409,7 @@ def test_brats_reads_the_experts_mask_as_the_file_has_it(tmp_path):
 
 def test_brats_verdict(tumours):
     def run(*seeds):
-        return {"mean": {"dice": [[[d] for d in dices] for dices in seeds]}}
+        return {"dice": [[[d] for d in dices] for dices in seeds]}
 
     measured = {
         "whole": {
@@ -448,24 +445,4 @@ def test_brats_verdict(tumours):
 def test_brats_peers_take_the_same_pictures(tumours, name):
     pytest.importorskip("monai")
     model = getattr(tumours.methods, name)(2, 3)
-    assert model(torch.zeros(1, 2, 16, 16, 32)).shape == (1, 3, 16, 16, 32)
-
-
-def test_brats_mean_is_of_networks_that_differ(tumours, monkeypatch):
-    # Each says another half: the mean of both is nowhere above a half, but at the seam.
-    patient, seeds = brain(0), []
-    halves = torch.zeros(2, 1, *SIDES)
-    halves[0, :, :, :, :40], halves[1, :, :, :, 24:] = 0.8, 0.8
-    monkeypatch.setattr(
-        tumours.methods, "learn", lambda *a: seeds.append(a[3]) or tiny(2, 1)
-    )
-    monkeypatch.setattr(
-        tumours.methods, "probability", lambda *a: halves[len(seeds) - 1]
-    )
-    answers = tumours.methods.networks(
-        tumours.Recipe(tiny, 20, networks=2), [], [patient], outputs=1, seed=3
-    )
-    assert seeds == [6, 7]
-    widths = {name: found.masks[0][0, :, 9, 9].sum() for name, found in answers.items()}
-    assert widths["one"] == pytest.approx(80, abs=2)  # voxels of the file, half as wide
-    assert widths["mean"] == pytest.approx(32, abs=2)
+    assert model(torch.zeros(1, 2, 16, 32)).shape == (1, 3, 16, 32)

@@ -263,7 +263,7 @@ def test_brats_runs_every_part_and_ends_in_one_result_line(
         "MONAI BasicUNet": tumours.Recipe(tiny, 20),
     }
     monkeypatch.setattr(tumours, "MIXED", rows)
-    monkeypatch.setattr(tumours, "REAL_ONLY", {"ours, real only": rows["ours"]})
+    monkeypatch.setattr(tumours, "OURS", rows["ours"])
     file = tmp_path / "new" / "measured.json"
     tumours.main(["--epochs=1", f"--write={file}", "--date=2026-11-22"])
     lines = capsys.readouterr().out.splitlines()

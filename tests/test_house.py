@@ -60,10 +60,13 @@ def commands(readme):
 
 
 def test_both_readmes_have_the_same_commands():
-    kinds = {"course", "test"}
+    kinds = {"course", "test", "page", "app"}
     kinds |= {f"{kind}, Windows PowerShell" for kind in kinds}
-    assert set(commands("README.md")) == kinds
-    assert commands("README.md") == commands("README.es.md")
+    english, spanish = commands("README.md"), commands("README.es.md")
+    assert set(english) == kinds
+    assert {k: c.replace("--lang en", "--lang es") for k, c in english.items()} == (
+        spanish
+    )
 
 
 def test_ci_calls_the_test_command_as_it_stands_in_the_readme():
@@ -77,7 +80,7 @@ def test_the_workflow_calls_the_test_commands():
         assert commands("README.md")[kind] in called
 
 
-@pytest.mark.parametrize("kind", ["course", "test"])
+@pytest.mark.parametrize("kind", ["course", "test", "page", "app"])
 def test_windows_gets_the_same_steps(kind):
     unix = commands("README.md")[kind]
     windows = commands("README.md")[f"{kind}, Windows PowerShell"]

@@ -170,7 +170,7 @@ def read_nifti(patient: str, path: Path) -> Volume:
 
     try:
         content = path.read_bytes()
-        if path.name.endswith(".gz"):
+        if path.name.lower().endswith(".gz"):
             content = gzip.decompress(content)
         image = nibabel.Nifti1Image.from_bytes(content)
         array = np.asanyarray(image.dataobj)

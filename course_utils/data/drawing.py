@@ -67,19 +67,22 @@ def _crop(ink: Tensor) -> Tensor:
 
 
 def _resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Area average: each new pixel is the mean of the rectangle that it covers."""
-    rows = _coverage(image.shape[0], height)
-    columns = _coverage(image.shape[1], width)
-    return (rows @ image @ columns.T).round()
+    """Area average: each new pixel is the mean of the rectangle that it covers.
+
+    Overlaps and sums are whole numbers, exact in float64: no rounding error before the
+    only division, so that preprocess.js of the web page gets the very same pixels.
+    """
+    rows = _overlaps(image.shape[0], height)
+    columns = _overlaps(image.shape[1], width)
+    return (rows @ image.double() @ columns.T / image.numel()).round()
 
 
-def _coverage(old: int, new: int) -> Tensor:
-    """(new, old) weights: which part of new pixel i comes from old pixel j."""
-    edges = torch.linspace(0, old, new + 1, dtype=torch.float64)
-    pixel = torch.arange(old)
-    end = torch.minimum(edges[1:, None], pixel + 1)
+def _overlaps(old: int, new: int) -> Tensor:
+    """(new, old): the length of old pixel j under new pixel i, in parts of a pixel."""
+    edges, pixel = torch.arange(new + 1) * old, torch.arange(old) * new
+    end = torch.minimum(edges[1:, None], pixel + new)
     start = torch.maximum(edges[:-1, None], pixel)
-    return ((end - start).clamp(min=0) * new / old).float()
+    return (end - start).clamp(min=0).double()
 
 
 def _offset(profile: Tensor) -> int:

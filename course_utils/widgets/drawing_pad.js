@@ -23,7 +23,7 @@ const ARROWS = {
 const NOTHING = { seen: new Uint8Array(SEEN * SEEN), probabilities: [], error: "" };
 
 /** An element with its attributes and children; a true attribute is set, a false left. */
-function h(tag, attributes = {}, ...children) {
+export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false) element.setAttribute(name, value === true ? "" : value);
@@ -33,12 +33,12 @@ function h(tag, attributes = {}, ...children) {
 }
 
 /** The sentence with its {names} filled in. */
-function fill(sentence, values) {
+export function fill(sentence, values) {
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
 /** A canvas that holds an n x n picture, 255 = ink; ink is black unless `white`. */
-function picture(ink, white = false) {
+export function picture(ink, white = false) {
   const n = Math.round(Math.sqrt(ink.length));
   const canvas = h("canvas", { width: n, height: n });
   const context = canvas.getContext("2d");
@@ -140,7 +140,7 @@ async function readImage(file, labels) {
 }
 
 /** The sheet of paper: a list of acts (strokes, pictures, resets) and how to paint them. */
-function createPaper(canvas) {
+function createPaper(canvas, acts) {
   const screen = canvas.getContext("2d");
   const sent = h("canvas", { width: SENT, height: SENT }).getContext("2d", {
     willReadFrequently: true,
@@ -150,7 +150,6 @@ function createPaper(canvas) {
     context.scale(context.canvas.width / SIDE, context.canvas.width / SIDE);
     context.lineCap = context.lineJoin = "round";
   }
-  let acts = [];
 
   function paint(act, from = 0) {
     for (const context of contexts) {
@@ -213,6 +212,7 @@ function createPaper(canvas) {
       paint({ clears: true, ink });
       if (ink) acts.push({ ink, clears: true });
     },
+    acts: () => acts,
     canUndo: () => acts.length > 0,
     /** What is on the paper, (SENT x SENT) bytes, 255 = ink. */
     read() {
@@ -263,11 +263,17 @@ function sentence(probabilities, labels) {
  * labels: the words, see _labels() in drawing_pad.py.
  * samples: bytes of n pictures of 28 x 28, 255 = ink. example: true shows the first.
  * ask: ({drawing: bytes of 140 x 140, 255 = ink, center: bool}) -> promise of
- *   {seen: 784 bytes, probabilities: ten numbers, or none, error: sentence or ""}.
+ *   {seen: 784 bytes, probabilities: ten numbers, or none, error: sentence or "", and
+ *   ms if the time it took is to be shown, else the time until the answer came is}.
  *   One question at a time: while one is under way only the newest drawing waits.
- * Returns {show(answer), restart(bytes), destroy()}.
+ * acts, nibSize, whitePen: what is on the paper already, and the pen, to go on from.
+ * Returns {show(answer), restart(bytes), destroy()}; destroy() returns {center, acts,
+ *   nibSize, whitePen}, with which another pad goes on, in another language for example.
  */
-export function createPad(el, { labels, samples = new Uint8Array(), center = true, ask }) {
+export function createPad(el, {
+  labels, samples = new Uint8Array(), center = true, ask,
+  acts = [], nibSize = 3, whitePen = false,
+}) {
   const id = `pad-${Math.random().toString(36).slice(2)}`;
   const button = (name, attributes = {}) =>
     h("button", { type: "button", "data-action": name, ...attributes }, labels[name]);
@@ -315,8 +321,7 @@ export function createPad(el, { labels, samples = new Uint8Array(), center = tru
       h("span", {}, labels.samples), ...thumbnails));
   el.replaceChildren(root);
 
-  const paper = createPaper(canvas);
-  let nibSize = 3; // place in WIDTHS
+  const paper = createPaper(canvas, acts);
   let drawing = false; // is the pen down, by pointer or key
   let place = [SIDE / 2, SIDE / 2]; // of the keyboard's cursor
   const held = new Set(); // arrow keys that are down
@@ -357,7 +362,8 @@ export function createPad(el, { labels, samples = new Uint8Array(), center = tru
     clearTimeout(waiting);
     if (asked !== mine) return; // given up for lost, and asked again since
     asked = null;
-    took.textContent = fill(labels.took, { ms: Math.round(performance.now() - mine.time) });
+    const ms = answer.ms?.toFixed(1) ?? Math.round(performance.now() - mine.time);
+    took.textContent = fill(labels.took, { ms });
     show(answer);
     if (again) schedule();
   }
@@ -519,10 +525,11 @@ export function createPad(el, { labels, samples = new Uint8Array(), center = tru
     file.value = ""; // the same file may be chosen again
   });
 
-  choose(nibSize, false);
+  choose(nibSize, whitePen);
   moveCursor();
   show(NOTHING);
   undo.disabled = true;
+  if (paper.canUndo()) schedule();
   return {
     show,
     example: (ink) => { paper.load(ink, true); undo.disabled = true; },
@@ -531,6 +538,7 @@ export function createPad(el, { labels, samples = new Uint8Array(), center = tru
       clearTimeout(timer);
       window.removeEventListener("keydown", onKey, true);
       root.remove();
+      return { center: box.checked, acts: paper.acts(), nibSize, whitePen: isWhite() };
     },
   };
 }

@@ -8,21 +8,10 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from course_utils import brain_plots, locale, plots
+from course_utils import brain_plots, plots
 
 ALT = "A sentence that states what the figure shows."
 IMAGE = torch.linspace(-1, 2, 30 * 20).view(30, 20)
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """The images a test displays."""
-    images = []
-    monkeypatch.setattr(plots, "display", images.append)
-    locale.set_language("en")
-    plots.apply_style()
-    yield images
-    assert plt.get_fignums() == []  # else Jupyter would show the figure twice
 
 
 def pixels(image):
@@ -95,28 +84,28 @@ def test_heat_is_clear_at_0_and_orange_at_1():
 # --- figures --------------------------------------------------------------------------
 
 
-def test_overlays_name_the_regions_that_they_show(shown):
+def test_overlays_name_the_regions_that_they_show(displayed):
     panels = [(IMAGE, "one", nested()[:1]), (IMAGE, "two", None, nested()[:2])]
     brain_plots.overlays(panels, alt=ALT)
-    picture = pixels(shown[0])
-    assert shown[0].alt == ALT
+    picture = pixels(displayed[0])
+    assert displayed[0].alt == ALT
     assert distance(picture, "WT") < 0.05 and distance(picture, "TC") < 0.05
     assert distance(picture, "ET") > 0.15  # nowhere in these slices
 
 
-def test_overlays_without_regions_need_no_legend(shown):
+def test_overlays_without_regions_need_no_legend(displayed):
     brain_plots.overlays([(IMAGE, "one")], alt=ALT)
-    picture = pixels(shown[0])
+    picture = pixels(displayed[0])
     assert np.abs(picture - picture.mean(-1, keepdims=True)).max() < 0.02
 
 
-def test_overlays_refuse_an_empty_list(shown):
+def test_overlays_refuse_an_empty_list(displayed):
     with pytest.raises(ValueError, match="no slice"):
         brain_plots.overlays([], alt=ALT)
 
 
 def test_scores_draw_a_dot_for_every_patient_and_leave_out_what_is_undefined(
-    shown, monkeypatch
+    displayed, monkeypatch
 ):
     drawn = []
     monkeypatch.setattr(brain_plots, "show", lambda fig, alt: drawn.append(fig))
@@ -134,10 +123,10 @@ def test_scores_draw_a_dot_for_every_patient_and_leave_out_what_is_undefined(
     plt.close(drawn[0])
 
 
-def test_pictures_stand_side_by_side(shown):
+def test_pictures_stand_side_by_side(displayed):
     shades = [np.full((10, 8, 3), value, np.uint8) for value in (10, 200)]
     brain_plots.pictures(shades, ["dark", "bright"], alt=ALT)
-    picture = pixels(shown[0])
+    picture = pixels(displayed[0])
     width = picture.shape[1]
     middle = picture.shape[0] // 2
     assert (

@@ -1,18 +1,14 @@
 """Scores: the truth table, brute force on small masks, MONAI, lesions made by hand."""
 
 import itertools
-import subprocess
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from course_utils import locale
 from course_utils.data.volumes import Patient
 from course_utils.metrics import (
     bootstrap_mean,
@@ -25,15 +21,10 @@ from course_utils.metrics import (
 )
 from course_utils.metrics.lesions import _near
 
-pytestmark = pytest.mark.filterwarnings("error")  # a notebook would show them
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
+pytestmark = [
+    pytest.mark.usefixtures("english"),
+    pytest.mark.filterwarnings("error"),  # a notebook would show them
+]
 
 
 def empty(*shape):
@@ -513,17 +504,6 @@ def test_patients_that_do_not_fit_are_named(labelled):
         score_patients(predictions, labelled, ("WT", "edema"))
 
 
-def test_importing_stays_light():
-    program = (
-        "import sys; import course_utils.metrics;"
-        "heavy = {'monai', 'nibabel', 'pandas', 'scipy', 'sklearn'};"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).resolve().parents[1],
-        check=True,
-    )
-    assert done.stdout == "[]\n"
+def test_importing_stays_light(loaded_by):
+    heavy = ["monai", "nibabel", "pandas", "scipy", "sklearn"]
+    assert loaded_by("import course_utils.metrics", *heavy) == []

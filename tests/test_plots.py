@@ -9,22 +9,11 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from course_utils import locale, plots
+from course_utils import plots
 
 ALT = "A sentence that states what the figure shows."
 
 BINS = {"before": ([0.3, 0.9], [0.2, 0.7], [10, 90]), "T": ([0, 0.8], [0, 0.8], [0, 5])}
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """The images a test displays."""
-    images = []
-    monkeypatch.setattr(plots, "display", images.append)
-    locale.set_language("en")
-    plots.apply_style()
-    yield images
-    assert plt.get_fignums() == []  # else Jupyter would show the figure twice
 
 
 def pixels(image):
@@ -60,9 +49,9 @@ def draw_lines():
         ),
     ],
 )
-def test_every_figure_carries_its_alt_text_and_an_opaque_background(draw, shown):
+def test_every_figure_carries_its_alt_text_and_an_opaque_background(draw, displayed):
     draw()
-    (image,) = shown
+    (image,) = displayed
     _data, metadata = image._repr_mimebundle_()
     assert metadata["image/png"]["alt"] == ALT
     rgba = pixels(image)
@@ -70,27 +59,27 @@ def test_every_figure_carries_its_alt_text_and_an_opaque_background(draw, shown)
     assert (rgba[0, 0, :3] > 240).all()
 
 
-def test_shown_size_is_the_figure_size(shown):
+def test_shown_size_is_the_figure_size(displayed):
     plots.show(plt.figure(figsize=(4, 2)), alt=ALT)
-    assert (shown[0].width, shown[0].height) == (384, 192)
-    assert pixels(shown[0]).shape[:2] == (288, 576)
+    assert (displayed[0].width, displayed[0].height) == (384, 192)
+    assert pixels(displayed[0]).shape[:2] == (288, 576)
 
 
-def test_refuses_a_figure_without_alt(shown):
+def test_refuses_a_figure_without_alt(displayed):
     fig = plt.figure()
     with pytest.raises(ValueError, match="alt"):
         plots.show(fig, alt="figure")
     plt.close(fig)
 
 
-def test_refuses_no_picture_and_uneven_titles(shown):
+def test_refuses_no_picture_and_uneven_titles(displayed):
     with pytest.raises(ValueError, match="no picture"):
         plots.images([], alt=ALT)
     with pytest.raises(ValueError, match="2 pictures but 1 titles"):
         plots.images(np.zeros((2, 5, 5)), ["one"], alt=ALT)
 
 
-def test_matrix_writes_every_number_but_the_missing(shown):
+def test_matrix_writes_every_number_but_the_missing(displayed):
     fig, ax = plt.subplots()
     plots.matrix(ax, [[1, np.nan], [2.5, -3]], box=(0, 0, 1, 1))
     assert [t.get_text() for t in ax.texts] == ["1", "2.5", "-3"]
@@ -98,7 +87,7 @@ def test_matrix_writes_every_number_but_the_missing(shown):
     plt.close(fig)
 
 
-def test_line_names_do_not_overlap(shown):
+def test_line_names_do_not_overlap(displayed):
     fig, ax = plt.subplots()
     ax.set_ylim(0, 1)
     plots._label_ends(ax, 1, [(0.5, "a", "k"), (0.5, "b", "k"), (0.51, "c", "k")])

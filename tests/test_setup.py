@@ -1,7 +1,6 @@
 """course_utils.setup: language, seeds, style, Colab, and a light import."""
 
 import random
-import subprocess
 import sys
 import types
 
@@ -74,17 +73,7 @@ def test_switches_on_colab_widgets(monkeypatch, capsys):
     assert called == [True]
 
 
-def test_import_brings_no_heavy_library():
-    heavy = [
-        "torchvision",
-        "matplotlib.pyplot",
-        "ipywidgets",
-        "sklearn",
-        "mlxtend",
-        "pandas",
-    ]
-    code = f"import sys, course_utils; print([m for m in {heavy} if m in sys.modules])"
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert out.stdout.strip() == "[]"
+def test_import_brings_no_heavy_library(loaded_by):
+    heavy = ["torchvision", "matplotlib.pyplot", "ipywidgets", "sklearn"]
+    heavy += ["mlxtend", "pandas"]
+    assert loaded_by("import course_utils", *heavy) == []

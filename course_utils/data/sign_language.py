@@ -1,18 +1,15 @@
 """Sign-Language-MNIST: photos of hands that spell, or rendered hands in their place."""
 
-import contextlib
 import hashlib
 import os
 import shutil
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.data import sources
+from course_utils.data import kept, sources
 from course_utils.data.dataset import Dataset, Split, cache_folder, stratified_order
 from course_utils.data.photos import near_copies, photo_groups, split_by_photo
 from course_utils.data.sign_csv import CsvFault, content_of, parse
@@ -35,6 +32,7 @@ FILES = {
 }
 FIRST_TEST_PERSON = 8  # of the twelve whose hands are rendered
 VALID_SHARE = 0.2  # of each letter's photos
+KEPT = {"x": np.uint8, "y": np.int64, "photo": np.int64, "person": np.int64}
 
 
 def sign_language(source: str | Path | None = None) -> Dataset:
@@ -203,33 +201,15 @@ def _kept_path() -> Path:
 
 def _kept() -> tuple[Tensor, ...] | None:
     """The hands that an earlier call rendered; None if there are none, or damaged."""
-    kinds = {"x": np.uint8, "y": np.int64, "photo": np.int64, "person": np.int64}
-    try:
-        with np.load(_kept_path()) as file:
-            arrays = [file[name] for name in kinds]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
-    if [a.dtype for a in arrays] != [np.dtype(kind) for kind in kinds.values()]:
-        return None
-    return tuple(map(torch.from_numpy, arrays))
+    arrays = kept.read(_kept_path(), KEPT)
+    return arrays and tuple(map(torch.from_numpy, arrays))
 
 
 def _render_and_keep() -> tuple[Tensor, ...]:
     from course_utils.data.synthetic import hands  # late: only here
 
-    # So many small steps gain nothing from a second thread, and where something else
-    # is running they wait for it: a quarter of a minute becomes minutes.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with kept.one_thread():
         tensors = hands.collection(seed=0)
-    finally:
-        torch.set_num_threads(threads)
-    path = _kept_path()
-    # A disk that is full or read-only only costs rendering them again.
-    with contextlib.suppress(OSError), sources.staging(path.parent) as beside:
-        names = ("x", "y", "photo", "person")
-        arrays = {n: t.numpy() for n, t in zip(names, tensors, strict=True)}
-        np.savez_compressed(beside / path.name, **arrays)
-        os.replace(beside / path.name, path)
+    arrays = {name: t.numpy() for name, t in zip(KEPT, tensors, strict=True)}
+    kept.write(_kept_path(), arrays, compress=True)
     return tensors

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from course_utils import locale
+
+pytest.register_assert_rewrite("jupyterlab_page")
+
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"]
 FLAGS = [
@@ -57,3 +61,11 @@ def artifacts():
     """The folder for screenshots."""
     ARTIFACTS.mkdir(exist_ok=True)
     return ARTIFACTS
+
+
+@pytest.fixture
+def spanish():
+    """The language of the notebooks, for the names of the controls."""
+    locale.set_language("es")
+    yield
+    locale.set_language("en")

@@ -110,6 +110,19 @@ def wait_for(url, server, log):
     pytest.fail(f"JupyterLab did not start\n{log.read_text()}")
 
 
+def ran_quietly(lab):
+    """No cell of the page has stopped or warned."""
+    for trouble in (ERROR, STDERR):
+        assert lab.locator(trouble).all_inner_texts() == []
+
+
+def interactive(lab, call):
+    """The cell that calls a widget, and the HTML view in its output."""
+    cell = lab.locator(".jp-CodeCell", has_text=f"widgets.{call}(")
+    cell.scroll_into_view_if_needed()
+    return cell, cell.locator(".widget-html-content", has=lab.locator("svg")).last
+
+
 def shown(element, pattern, seconds=15):
     """Wait until the element's text, or its accessible names, match the pattern."""
     for _attempt in range(seconds * 10):

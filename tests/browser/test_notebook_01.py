@@ -5,13 +5,21 @@ Screenshots go to artifacts/: look at them after a change of a widget.
 
 import pytest
 
-from course_utils import locale
 from course_utils.locale import _
-from jupyterlab_page import ERROR, ROOT, STDERR, changed, notebook_page, shown
+from jupyterlab_page import (
+    ROOT,
+    changed,
+    interactive,
+    notebook_page,
+    ran_quietly,
+    shown,
+)
 
 NOTEBOOK = ROOT / "notebooks" / "es" / "01_mlp_regression.ipynb"
 # What the interactives need; the rest of the notebook is nbval's business.
 CELLS = ["setup", "imports", "explorer", "loss-explorer", "graph", "playground"]
+
+pytestmark = pytest.mark.usefixtures("spanish")
 
 
 @pytest.fixture(scope="module")
@@ -21,36 +29,13 @@ def lab(browser, tmp_path_factory):
         yield page
 
 
-@pytest.fixture
-def interactive(lab):
-    """The output of the cell that calls a widget, and the HTML view in it."""
-
-    def find(call):
-        cell = lab.locator(".jp-CodeCell", has_text=f"widgets.{call}(")
-        cell.scroll_into_view_if_needed()
-        return cell, cell.locator(".widget-html-content", has=lab.locator("svg")).last
-
-    return find
-
-
-@pytest.fixture(autouse=True)
-def spanish():
-    """The language of the notebook, for the names of the controls."""
-    locale.set_language("es")
-    yield
-    locale.set_language("en")
-
-
 def test_cells_run_without_an_error(lab):
-    for trouble in (ERROR, STDERR):
-        assert lab.locator(trouble).all_inner_texts() == []
+    ran_quietly(lab)
 
 
 @pytest.mark.parametrize("call", ["activation_explorer", "loss_explorer"])
-def test_an_explorer_answers_to_its_dropdown_and_the_arrow_keys(
-    lab, interactive, artifacts, call
-):
-    cell, view = interactive(call)
+def test_an_explorer_answers_to_its_dropdown_and_the_arrow_keys(lab, artifacts, call):
+    cell, view = interactive(lab, call)
     before = view.inner_html()
     cell.locator("select").first.select_option(index=2)
     changed(view, before)
@@ -61,8 +46,8 @@ def test_an_explorer_answers_to_its_dropdown_and_the_arrow_keys(
     cell.screenshot(path=artifacts / f"{call}.png")
 
 
-def test_the_graph_is_walked_by_its_buttons(lab, interactive, artifacts):
-    cell, view = interactive("backpropagation")
+def test_the_graph_is_walked_by_its_buttons(lab, artifacts):
+    cell, view = interactive(lab, "backpropagation")
     following = cell.get_by_role("button", name=_("Next"))
     for step in (1, 2, 3, 4, 5):
         following.focus()
@@ -74,8 +59,8 @@ def test_the_graph_is_walked_by_its_buttons(lab, interactive, artifacts):
     changed(view, before)
 
 
-def test_the_playground_trains_while_it_plays(lab, interactive, artifacts):
-    cell, view = interactive("approximation_playground")
+def test_the_playground_trains_while_it_plays(lab, artifacts):
+    cell, view = interactive(lab, "approximation_playground")
     before = view.inner_html()
     play = cell.locator(".widget-play button").first
     play.click()

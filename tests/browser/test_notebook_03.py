@@ -6,9 +6,15 @@ Screenshots go to artifacts/: look at them after a change of a widget.
 import nbformat
 import pytest
 
-from course_utils import locale
 from course_utils.locale import _
-from jupyterlab_page import ERROR, ROOT, STDERR, changed, notebook_page, shown
+from jupyterlab_page import (
+    ROOT,
+    changed,
+    interactive,
+    notebook_page,
+    ran_quietly,
+    shown,
+)
 
 NOTEBOOK = ROOT / "notebooks" / "es" / "03_cnn_sign_language.ipynb"
 # An untrained network has answers and maps too; the training is nbval's business.
@@ -32,6 +38,8 @@ CELLS = [
     "wild",
 ]
 
+pytestmark = pytest.mark.usefixtures("spanish")
+
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
@@ -40,24 +48,8 @@ def lab(browser, tmp_path_factory):
         yield page
 
 
-@pytest.fixture(autouse=True)
-def spanish():
-    """The language of the notebook, for the names of the controls."""
-    locale.set_language("es")
-    yield
-    locale.set_language("en")
-
-
-def interactive(lab, call):
-    """The cell that calls a widget, and the HTML view in its output."""
-    cell = lab.locator(".jp-CodeCell", has_text=f"widgets.{call}(")
-    cell.scroll_into_view_if_needed()
-    return cell, cell.locator(".widget-html-content", has=lab.locator("svg")).last
-
-
 def test_cells_run_without_an_error(lab):
-    for trouble in (ERROR, STDERR):
-        assert lab.locator(trouble).all_inner_texts() == []
+    ran_quietly(lab)
 
 
 def test_the_explorer_turns_a_hand_and_warns_of_the_mirror(lab, artifacts):

@@ -6,8 +6,14 @@ Screenshots go to artifacts/: look at them after a change of a widget.
 import nbformat
 import pytest
 
-from course_utils import locale
-from jupyterlab_page import ERROR, ROOT, STDERR, changed, notebook_page, shown
+from jupyterlab_page import (
+    ROOT,
+    changed,
+    interactive,
+    notebook_page,
+    ran_quietly,
+    shown,
+)
 
 NOTEBOOK = ROOT / "notebooks" / "es" / "04_unet_brats.ipynb"
 # Six patients are enough to look at, and a film needs no network to have been trained.
@@ -23,6 +29,8 @@ FRAMES = nbformat.v4.new_code_cell(
 )
 CELLS = ["setup", "imports", "imports-course", FEW, "viewer", "explorer", FRAMES]
 
+pytestmark = pytest.mark.usefixtures("spanish")
+
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
@@ -31,24 +39,8 @@ def lab(browser, tmp_path_factory):
         yield page
 
 
-@pytest.fixture(autouse=True)
-def spanish():
-    """The language of the notebook, for the names of the controls."""
-    locale.set_language("es")
-    yield
-    locale.set_language("en")
-
-
-def interactive(lab, call):
-    """The cell that calls a widget, and the HTML view in its output."""
-    cell = lab.locator(".jp-CodeCell", has_text=f"widgets.{call}(")
-    cell.scroll_into_view_if_needed()
-    return cell, cell.locator(".widget-html-content", has=lab.locator("svg")).last
-
-
 def test_cells_run_without_an_error(lab):
-    for trouble in (ERROR, STDERR):
-        assert lab.locator(trouble).all_inner_texts() == []
+    ran_quietly(lab)
 
 
 def test_the_viewer_goes_to_another_patient_plane_and_slice(lab, artifacts):

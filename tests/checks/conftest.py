@@ -5,6 +5,8 @@ import pytest
 from course_utils import checks
 from course_utils.locale import set_language
 
+pytest.register_assert_rewrite("check_frame")
+
 
 @pytest.fixture(autouse=True)
 def fresh_session():

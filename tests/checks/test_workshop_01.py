@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from babel.messages.pofile import read_po
 
+from check_frame import RightAnswers, listed
 from course_utils import checks
 from course_utils.checks import Status, answers, check, judge
 from course_utils.checks.answers import NotAttempted, NotYet, Slip
@@ -221,14 +222,8 @@ RIGHT = {
 ALL_RIGHT = [(name, a) for name, right in RIGHT.items() for a in right]
 
 
-@pytest.mark.parametrize(("name", "answer"), ALL_RIGHT)
-def test_a_right_answer_is_correct_and_gets_something_to_try(name, answer, recwarn):
-    for lang, opening in [("en", "Correct. Try it"), ("es", "Correcto. Pru")]:
-        set_language(lang)
-        verdict = judge(name, answer)
-        assert verdict.status is Status.CORRECT, verdict
-        assert verdict.message.startswith(opening)
-    assert not recwarn.list
+class TestRightAnswers(RightAnswers):
+    right = RIGHT
 
 
 # ---- typical mistakes --------------------------------------------------------------
@@ -540,9 +535,7 @@ MISTAKES = {
         ],
     },
 }
-ALL = [
-    (n, part, a) for n, t in MISTAKES.items() for part, all in t.items() for a in all
-]
+ALL = listed(MISTAKES)
 
 
 @pytest.mark.parametrize(("name", "part", "answer"), ALL)

@@ -1,8 +1,4 @@
-"""Workshop 01, training and evaluating: what learners write in the stubs as they stand.
-
-A stub is text with its blanks between « », filled with the lines of a learner; so each
-slip meets the check as it would in the notebook, with its source.
-"""
+"""Workshop 01, training and evaluating: what learners write in the stubs."""
 
 import contextlib
 import re
@@ -13,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import cells
+from cells import Stubs
+from check_frame import CheckFrame, listed
 from course_utils import checks, data
 from course_utils.checks import Status, check, judge
 from course_utils.checks.workshop_01 import ridge as ridge_module
 from course_utils.locale import set_language
 
-STUBS = {
+TEXTS = {
     "01.backward": """
 def backward(x, y, W1, b1, W2, b2):
     h = np.tanh(x @ W1 + b1)
@@ -55,30 +52,6 @@ def my_model(x, y):
     return «rival(x, y)»
 ''',
 }
-BLANK = re.compile("«(.*?)»")
-
-
-def written(code):
-    """The function that a cell with this code defines, with its source."""
-    names = {"np": np, "torch": torch, "F": F, "nn": nn, "rival": network()}
-    cell = cells.run(code, names)
-    return next(cell[key] for key in reversed(cell) if callable(cell[key]))
-
-
-def filled(exercise, *blanks, **lines):
-    """The stub with the right lines, but for `blanks` in order or `lines` by name."""
-    given = iter(blanks)
-    code = BLANK.sub(lambda m: next(given, m[1]), STUBS[exercise])
-    for name, line in lines.items():
-        code, n = re.subn(rf"(?m)^( +){name} = .*$", rf"\1{name} = {line}", code)
-        assert n == 1, name
-    return written(code)
-
-
-def returning(exercise, line):
-    """The stub with another last line."""
-    code = BLANK.sub(r"\1", STUBS[exercise])
-    return written(re.sub(r"(?m)^    return .*$", f"    return {line}", code))
 
 
 def network(hidden=8, epochs=80, decay=0.3, activation=nn.Tanh, seeds=1, scale_y=True):
@@ -105,6 +78,10 @@ def network(hidden=8, epochs=80, decay=0.3, activation=nn.Tanh, seeds=1, scale_y
         )
 
     return my_model
+
+
+STUBS = Stubs(TEXTS, {"np": np, "torch": torch, "F": F, "nn": nn, "rival": network()})
+filled = STUBS.filled
 
 
 # ---- right answers -----------------------------------------------------------------
@@ -191,7 +168,7 @@ RIGHT = {
         filled(BACK, delta1="(1 - h**2) * np.dot(delta2, W2.T)"),
         filled(BACK, delta1="np.outer(delta2, W2) / np.cosh(x @ W1 + b1) ** 2"),
         filled(BACK, dW2="(h * delta2).sum(0)[:, None]", dW1="(delta1.T @ x).T"),
-        returning(BACK, "[dW1, db1, dW2, db2]"),
+        STUBS.ending(BACK, "[dW1, db1, dW2, db2]"),
     ],
     SGD: [
         filled(SGD),
@@ -217,17 +194,6 @@ RIGHT = {
         r2_by_means,
     ],
 }
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"), [(name, a) for name, answers in RIGHT.items() for a in answers]
-)
-def test_a_right_answer_is_correct_and_gets_something_to_try(name, answer):
-    for lang, opening in [("en", "Correct. Try it"), ("es", "Correct")]:
-        set_language(lang)
-        verdict = judge(name, answer)
-        assert verdict.status is Status.CORRECT, verdict
-        assert verdict.message.startswith(opening)
 
 
 # ---- typical mistakes --------------------------------------------------------------
@@ -405,9 +371,9 @@ MISTAKES = {
         "You add up along": [filled(BACK, db1="delta1.sum(1)")],
         "add everything up": [filled(BACK, db1="delta1.sum()")],
         "Almost: the four are right": [
-            returning(BACK, "dW2, db2, dW1, db1"),
-            returning(BACK, "dW1, dW2, db1, db2"),
-            returning(BACK, "db2, dW2, db1, dW1"),
+            STUBS.ending(BACK, "dW2, db2, dW1, db1"),
+            STUBS.ending(BACK, "dW1, dW2, db1, db2"),
+            STUBS.ending(BACK, "db2, dW2, db1, dW1"),
         ],
     },
     SGD: {
@@ -547,10 +513,10 @@ SLIPS = {
             filled(BACK, db1="None")
         ],
         "must return 4 things": [
-            returning(BACK, "dW1, db1"),
-            returning(BACK, "dW1"),
+            STUBS.ending(BACK, "dW1, db1"),
+            STUBS.ending(BACK, "dW1"),
         ],
-        "`return` missing": [returning(BACK, "None")],
+        "`return` missing": [STUBS.ending(BACK, "None")],
         "axis 0": [filled(BACK, db2="delta2.sum(2)")],
     },
     SGD: {
@@ -610,11 +576,23 @@ SLIPS = {
         "wants a tensor, and": [filled(R2, "torch.sqrt(2.0)")],
     },
 }  # fmt: skip
-TABLE = {name: {**MISTAKES[name], **SLIPS[name]} for name in MISTAKES}
-WRONG = [(n, part, a) for n, t in TABLE.items() for part, all in t.items() for a in all]
+SOLUTIONS = {  # what no sentence may show
+    BACK: [".T @", "W2.T", "1 - h", ".sum("],
+    SGD: ["lr * p.grad", "= None", "zero_"],
+    SCALE: ["train.mean", "- mean)", "/ std"],
+    R2: ["** 2", ".sum(", "1 - "],
+}
 
 
-TENSOR_SLIPS = [(n, part, a) for n, part, a in WRONG if part in SLIPS[n] and n != BACK]
+class TestTraining(CheckFrame):
+    stubs, right, mistakes, slips = STUBS, RIGHT, MISTAKES, SLIPS
+    solutions = SOLUTIONS
+    ideas = ("`@` or `*`", "axis 0", "do not fit", "one number and")
+    general = (SCALE, R2)
+    by_parts = (BACK,)
+
+
+TENSOR_SLIPS = [slip for slip in listed(SLIPS) if slip[0] != BACK]
 
 
 @pytest.mark.parametrize(("name", "part", "answer"), TENSOR_SLIPS)
@@ -629,33 +607,8 @@ def test_no_error_of_pytorchs_is_quoted_in_english(name, part, answer, recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize(("name", "part", "answer"), WRONG)
-def test_a_mistake_is_told_by_its_own_sentence_and_by_no_other(name, part, answer):
-    verdict = judge(name, answer)
-    assert verdict.status is Status.NOT_YET
-    assert part in verdict.message, verdict.message
-    assert not [p for p in TABLE[name] if p != part and p in verdict.message]
-    assert len(verdict.message) < 450
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [(n, a) for n, t in MISTAKES.items() for answers in t.values() for a in answers],
-)
-def test_no_sentence_shows_the_solution(name, answer):
-    solutions = {
-        BACK: [".T @", "W2.T", "1 - h", ".sum("],
-        SGD: ["lr * p.grad", "= None", "zero_"],
-        SCALE: ["train.mean", "- mean)", "/ std"],
-        R2: ["** 2", ".sum(", "1 - "],
-    }[name]
-    told = judge(name, answer).message.replace("N - 1", "")
-    for text in [told, *checks._exercises[name].hints()]:
-        assert not [part for part in solutions if part in text], text
-
-
 def test_a_power_that_python_can_compute_is_told_too():
-    answer = written("def r2(y, y_hat):\n    return 1 - int(y_hat.sum()) ^ 2\n")
+    answer = STUBS.written("def r2(y, y_hat):\n    return 1 - int(y_hat.sum()) ^ 2\n")
     assert "In Python a power is written `**`" in judge(R2, answer).message
 
 
@@ -686,14 +639,6 @@ def test_an_error_is_placed_and_quoted_with_its_shapes():
 
 
 # ---- blanks ------------------------------------------------------------------------
-@pytest.mark.parametrize("name", STUBS)
-def test_an_untouched_stub_is_not_attempted(name):
-    blanks = len(BLANK.findall(STUBS[name]))
-    assert judge(name, filled(name, *["..."] * blanks)).status is Status.NOT_ATTEMPTED
-    assert judge(name, ...).status is Status.NOT_ATTEMPTED
-    assert checks._exercises[name].blanks == blanks
-
-
 def test_no_warning_of_numpys_is_shown(recwarn):
     for name, answer in [
         (SGD, by_numpy),
@@ -705,7 +650,7 @@ def test_no_warning_of_numpys_is_shown(recwarn):
 
 
 def test_backward_filled_in_part_says_which_arrays_are_right(shown):
-    right, rest = BLANK.findall(STUBS[BACK]), ["..."] * 5
+    right, rest = STUBS.right(BACK), ["..."] * 5
     for lines, told in [
         (right[:1], "there is still a `...` to fill in. Right so far: `dW2`."),
         (right[:3], "there is still a `...` to fill in. Right so far: `dW2`, `db2`."),
@@ -746,7 +691,7 @@ def test_the_hints_of_backward_are_those_of_the_array(shown):
         filled(BACK, dW1="x @ delta1"),
         filled(BACK, db1="delta1"),
         filled(BACK, dW2="h @ delta2.T"),
-        returning(BACK, "dW2, db2, dW1, db1"),
+        STUBS.ending(BACK, "dW2, db2, dW1, db1"),
     ) == [
         [shapes, weights],
         [shapes, weights],
@@ -770,15 +715,6 @@ def test_the_hints_of_sgd_step_are_those_of_its_half(shown):
         filled(SGD, "lr * p.grad", "p.grad"),
         by_numpy,
     ) == [[downhill, step]] * 3 + [[clear]] * 2 + [[]]
-
-
-@pytest.mark.parametrize("name", [SGD, SCALE])
-def test_a_stub_filled_in_part_asks_for_the_rest(name, shown):
-    right = BLANK.findall(STUBS[name])
-    for n in range(1, len(right)):
-        check(name, filled(name, *right[:n], *["..."] * (len(right) - n)))
-        assert str(shown[-1]) == "Not yet: there is still a `...` to fill in."
-        assert shown[-1].slip
 
 
 # ---- sgd_step and its tensors ------------------------------------------------------

@@ -1,8 +1,6 @@
 """Workshop 03, first half: what learners write in the stubs as they stand.
 
-A stub is text with its blanks between « », filled with what a learner writes; so each
-answer meets the check as it would in the notebook, with its source. The augmentation is
-no stub: there the answer is any callable.
+The augmentation is no stub: there the answer is any callable.
 """
 
 import functools
@@ -15,7 +13,8 @@ import torch.nn.functional as F
 import torchvision.transforms as torchvision_transforms
 from torch import nn
 
-import cells
+from cells import Stubs
+from check_frame import RightAnswers
 from course_utils import augment, checks
 from course_utils.augment import (
     Compose,
@@ -30,7 +29,7 @@ from course_utils.checks import Status, check, judge
 from course_utils.checks.workshop_03.augmentation_probe import Measured, pattern
 from course_utils.locale import set_language
 
-STUBS = {
+TEXTS = {
     "03.letter": """
 def letter(label):
     return «ALPHABET[label]»
@@ -61,7 +60,6 @@ class ResidualBlock(nn.Module):
         return «F.relu(f + self.shortcut(x))»
 """,
 }
-BLANK = re.compile("«(.*?)»")
 
 
 def shortcut(c_in, c_out, stride):
@@ -73,11 +71,9 @@ def shortcut(c_in, c_out, stride):
     )
 
 
-def answer(name, *lines):
-    """The stub of exercise `name` with `lines` in its blanks, None: the right one."""
-    filled = iter(lines)
-    code = BLANK.sub(lambda blank: next(filled, None) or blank[1], STUBS[name])
-    names = {
+STUBS = Stubs(
+    TEXTS,
+    {
         "__name__": "cell",
         "ALPHABET": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         "USED": "ABCDEFGHIKLMNOPQRSTUVWXY",
@@ -86,9 +82,9 @@ def answer(name, *lines):
         "np": np,
         "torch": torch,
         "shortcut": shortcut,
-    }
-    cell = cells.run(code, names)
-    return cell[re.search(r"(?:def|class) (\w+)", code)[1]]
+    },
+)
+answer = STUBS.filled
 
 
 # ---- right answers -----------------------------------------------------------------
@@ -165,16 +161,11 @@ def told(name, part, lang):
     return verdict
 
 
-EVERY = [(name, lines) for name, answers in RIGHT.items() for lines in answers]
+GIVEN = {name: [given(name, lines) for lines in RIGHT[name]] for name in RIGHT}
 
 
-@pytest.mark.parametrize(("name", "lines"), EVERY)
-def test_a_right_answer_is_correct_and_gets_something_to_try(name, lines):
-    for lang, opening in [("en", "Correct. Try it"), ("es", "Correcto. Pru")]:
-        set_language(lang)
-        verdict = judge(name, given(name, lines))
-        assert verdict.status is Status.CORRECT, verdict
-        assert verdict.message.startswith(opening)
+class TestRightAnswers(RightAnswers):
+    right = GIVEN
 
 
 @pytest.mark.parametrize("degrees", [4, 12, 30])

@@ -1,10 +1,5 @@
-"""Workshop 03, calibration, class maps, diagnosis and the small network.
+"""Workshop 03, calibration, class maps, diagnosis and the small network."""
 
-A stub is text with its blanks between « », filled with the lines of a learner; so each
-slip meets the check as it would in the notebook, with its source.
-"""
-
-import itertools
 import re
 
 import numpy as np
@@ -13,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import cells
+from cells import Stubs
+from check_frame import CheckFrame
 from course_utils import checks
 from course_utils.checks import Status, check, judge, names
 from course_utils.checks.workshop_03 import small as small_module
@@ -21,7 +17,7 @@ from course_utils.history import History
 
 ECE, T, CAM = "03.ece", "03.temperature", "03.grad_cam"
 RATES, SMALL = "03.sensitivity_specificity", "03.small_sign_network"
-STUBS = {
+TEXTS = {
     ECE: """
 def ece(probabilities, y, bins=10):
     confidence, predicted = probabilities.max(1)
@@ -60,39 +56,12 @@ def sensitivity_specificity(p, y, threshold):
     return sensitivity, specificity
 """,
 }
-GAP = "(right[inside].mean() - confidence[inside].mean()).abs()"
-BLANK = re.compile("«(.*?)»")
-
-
-def written(code):
-    """The function that a cell with this code defines, with its source."""
-    names = {"np": np, "torch": torch, "F": F, "nn": nn}
-    cell = cells.run(code.replace("GAP", GAP), names)
-    return next(cell[key] for key in reversed(cell) if callable(cell[key]))
-
-
-def filled(exercise, *blanks, **lines):
-    """The stub with the right lines, but for `blanks` in order or `lines` by name."""
-    given = iter(blanks)
-    code = BLANK.sub(lambda m: next(given, m[1]), STUBS[exercise])
-    for name, line in lines.items():
-        code, n = re.subn(rf"(?m)^( +){name} = .*$", rf"\1{name} = {line}", code)
-        assert n == 1, name
-    return written(code)
-
-
-def changed(exercise, old, new):
-    """The right stub with another text in the place of one of its own."""
-    code = BLANK.sub(r"\1", STUBS[exercise])
-    assert code.count(old) == 1
-    return written(code.replace(old, new))
-
-
-def ending(exercise, result, *blanks):
-    """The stub with another last line."""
-    given = iter(blanks)
-    code = BLANK.sub(lambda m: next(given, m[1]), STUBS[exercise])
-    return written(re.sub(r"(?m)^    return .*\n\Z", f"    return {result}\n", code))
+STUBS = Stubs(
+    TEXTS,
+    {"np": np, "torch": torch, "F": F, "nn": nn},
+    GAP="(right[inside].mean() - confidence[inside].mean()).abs()",
+)
+filled, changed, ending = STUBS.filled, STUBS.changed, STUBS.ending
 
 
 def cam(weights="gradients.mean((2, 3), keepdim=True)", result=None):
@@ -226,16 +195,6 @@ RIGHT = {
         rates_by_numpy,
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"), [(name, a) for name, answers in RIGHT.items() for a in answers]
-)
-def test_a_right_answer_is_correct_and_gets_something_to_try(name, answer, recwarn):
-    verdict = judge(name, answer)
-    assert verdict.status is Status.CORRECT, verdict
-    assert verdict.message.startswith("Correct. Try it")
-    assert not recwarn.list
 
 
 # ---- typical mistakes --------------------------------------------------------------
@@ -625,26 +584,20 @@ SLIPS = {
         "`threshold` meant": [rates(positive="p >= treshold")],
     },
 }  # fmt: skip
-TABLE = {name: {**MISTAKES[name], **SLIPS[name]} for name in MISTAKES}
 SOLUTIONS = {  # what no sentence may show
     ECE: [".abs()", "abs(", "].mean()", "inside.float", "inside.sum", "len(y)"],
     T: ["log_t.exp", "exp(log_t", "cross_entropy(", "/ log_t"],
     CAM: ["gradients.mean", ".sum(1)", "* activations", "F.relu("],
     RATES: ["p >=", "positive[", "& (y", ".sum()", "(~"],
 }
-WRONG = [(n, part, a) for n, t in TABLE.items() for part, all in t.items() for a in all]
 
 
-@pytest.mark.parametrize(("name", "part", "answer"), WRONG)
-def test_a_mistake_is_told_by_its_own_sentence_and_by_no_other(name, part, answer):
-    verdict = judge(name, answer)
-    assert verdict.status is Status.NOT_YET
-    assert part in verdict.message, verdict.message
-    assert not [p for p in TABLE[name] if p != part and p in verdict.message]
-    assert "Error" not in verdict.message
-    assert len(verdict.message) < 450
-    told = re.sub(r"stops at `.*?`", "", verdict.message)  # the learner's own line
-    assert not [solution for solution in SOLUTIONS[name] if solution in told], told
+class TestTheSecondHalf(CheckFrame):
+    stubs, right, mistakes, slips = STUBS, RIGHT, MISTAKES, SLIPS
+    solutions = SOLUTIONS
+    ideas = ("four dimensions", "one number and", "division by zero")
+    general = tuple(STUBS)
+    without_stub = (SMALL,)
 
 
 def test_an_answer_without_a_name_says_where_it_differs():
@@ -694,68 +647,6 @@ def test_t_is_not_known_by_that_name():
     for name in "Tt":
         message = judge(T, filled(T, f"{CE}(logits / {name}, y)")).message
         assert message.endswith(f"There is no `{name}` here: it is `log_t.exp()`.")
-
-
-def test_no_hint_shows_the_solution():
-    for name, solutions in SOLUTIONS.items():
-        for hint in checks._exercises[name].hints():
-            assert not [part for part in solutions if part in hint], hint
-
-
-# ---- blanks and hints --------------------------------------------------------------
-@pytest.mark.parametrize("name", STUBS)
-def test_an_untouched_stub_is_not_attempted(name):
-    blanks = len(BLANK.findall(STUBS[name]))
-    assert judge(name, filled(name, *["..."] * blanks)).status is Status.NOT_ATTEMPTED
-    assert judge(name, ...).status is Status.NOT_ATTEMPTED
-    assert checks._exercises[name].blanks == blanks
-
-
-@pytest.mark.parametrize("name", [name for name in STUBS if name != ECE])
-def test_a_stub_filled_in_part_asks_for_the_rest(name, shown):
-    right = BLANK.findall(STUBS[name])
-    for done in itertools.product([True, False], repeat=len(right)):
-        if len(set(done)) == 1:
-            continue
-        lines = [a if kept else "..." for a, kept in zip(right, done, strict=True)]
-        check(name, filled(name, *lines))
-        assert str(shown[-1]) == "Not yet: there is still a `...` to fill in.", lines
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [(n, a) for n, t in SLIPS.items() for b in t.values() for a in b],
-)
-def test_a_slip_uses_up_no_hint(name, answer, shown):
-    check(name, answer)
-    ideas = ("four dimensions", "one number and", "division by zero")
-    assert bool(shown[0].hint) == any(idea in shown[0].message for idea in ideas)
-
-
-def test_an_idea_gets_three_hints(shown):
-    for name in STUBS:
-        for _again in range(3):
-            check(name, next(iter(MISTAKES[name].values()))[0])
-        assert [v.hint[:11] for v in shown[-3:]] == [
-            f"Hint {n} of 3" for n in (1, 2, 3)
-        ]
-
-
-ODD = [None, 7, "x", [], torch.zeros(3), lambda *a: None, lambda *a: ([1], {}), print]
-ODD += [lambda *a: a, lambda *a: a[0] + 1j, lambda *a: exit(), lambda: 1, nn.ReLU()]
-
-
-@pytest.mark.parametrize("answer", ODD)
-def test_check_never_raises_and_leaves_chance_alone(answer, shown, capsys):
-    before = torch.random.get_rng_state()
-    for name in STUBS:
-        check(name, answer)
-        check(name, answer, answer)
-    check(SMALL, answer, answer)
-    check(SMALL, answer)
-    assert len(shown) == 2 * len(STUBS) + 2
-    assert {v.status for v in shown} == {Status.NOT_YET}
-    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 # ---- the open exercise -------------------------------------------------------------

@@ -1,11 +1,4 @@
-"""Workshop 04, first half: label map, Dice, IoU, Tversky index, where patches begin.
-
-A stub is text with its blanks between « », filled with the lines of a learner; so each
-slip meets the check as it would in the notebook, with its source.
-"""
-
-import itertools
-import re
+"""Workshop 04, first half: label map, Dice, IoU, Tversky index, where patches begin."""
 
 import numpy as np
 import pytest
@@ -13,16 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import cells
-from course_utils import checks
-from course_utils.checks import Status, check, judge, names
+from cells import Stubs
+from check_frame import CheckFrame
+from course_utils.checks import check, judge, names
 from course_utils.checks.workshop_04 import label_map as label_module
 from course_utils.data.brats_labels import CONVENTIONS
-from course_utils.locale import set_language
 
 MAP, DICE, IOU = "04.label_map", "04.dice", "04.iou"
 TVERSKY, STARTS = "04.tversky", "04.patch_starts"
-STUBS = {
+TEXTS = {
     MAP: '''
 def to_course(label, convention):
     """0 background, 1 core without enhancement, 2 oedema, 3 enhancing tumour."""
@@ -63,30 +55,12 @@ def starts(size, patch, step):
     return first
 """,
 }
-ERRORS = "missed_weight * missed + false_weight * false"
-BLANK = re.compile("«(.*?)»")
-
-
-def written(code):
-    """The function that a cell with this code defines, with its source."""
-    given = {"np": np, "torch": torch, "F": F, "nn": nn}
-    cell = cells.run(code.replace("ERRORS", ERRORS), given)
-    return next(cell[key] for key in reversed(cell) if callable(cell[key]))
-
-
-def filled(exercise, *blanks):
-    """The stub with `blanks` in order, None: the right one."""
-    given = iter(blanks)
-    return written(BLANK.sub(lambda m: next(given, None) or m[1], STUBS[exercise]))
-
-
-def changed(exercise, *texts):
-    """The right stub with other texts in the place of its own: old, new, old, new."""
-    code = BLANK.sub(r"\1", STUBS[exercise]).replace("ERRORS", ERRORS)
-    for old, new in zip(texts[::2], texts[1::2], strict=True):
-        assert code.count(old) == 1
-        code = code.replace(old, new)
-    return written(code)
+STUBS = Stubs(
+    TEXTS,
+    {"np": np, "torch": torch, "F": F, "nn": nn},
+    ERRORS="missed_weight * missed + false_weight * false",
+)
+filled, changed = STUBS.filled, STUBS.changed
 
 
 # ---- right answers -----------------------------------------------------------------
@@ -180,18 +154,6 @@ RIGHT = {
         starts_by_while,
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"), [(name, a) for name, answers in RIGHT.items() for a in answers]
-)
-def test_a_right_answer_is_correct_and_gets_something_to_try(name, answer, recwarn):
-    for lang, opening in [("en", "Correct. Try it"), ("es", "Correcto. Pru")]:
-        set_language(lang)
-        verdict = judge(name, answer)
-        assert verdict.status is Status.CORRECT, verdict
-        assert verdict.message.startswith(opening)
-    assert not recwarn.list
 
 
 def test_the_conventions_are_those_of_the_loader():
@@ -540,7 +502,6 @@ SLIPS = {
         "is `patch` meant": [filled(STARTS, "size - pach + 1")],
     },
 }  # fmt: skip
-TABLE = {name: {**MISTAKES[name], **SLIPS[name]} for name in MISTAKES}
 SOLUTIONS = {  # what no sentence may show
     MAP: ["label.long()", "table[label", "[0, 2, 1", "int64)"],
     DICE: ["pred & target", "target.sum()", "2 * shared", "/ total"],
@@ -548,43 +509,13 @@ SOLUTIONS = {  # what no sentence may show
     TVERSKY: ["1 - p)", "1 - target", ".sum(", "* missed", "hits + 1"],
     STARTS: ["size -", "- patch", "+ 1"],
 }
-WRONG = [(n, part, a) for n, t in TABLE.items() for part, all in t.items() for a in all]
 
 
-@pytest.mark.parametrize(("name", "part", "answer"), WRONG)
-def test_a_mistake_is_told_by_its_own_sentence_and_by_no_other(name, part, answer):
-    verdict = judge(name, answer)
-    assert verdict.status is Status.NOT_YET
-    assert part in verdict.message, verdict.message
-    assert not [p for p in TABLE[name] if p != part and p in verdict.message]
-    assert "Error" not in verdict.message
-    assert len(verdict.message) < 450
-    told = re.sub(r"stops at `.*?`", "", verdict.message)  # the learner's own line
-    assert not [solution for solution in SOLUTIONS[name] if solution in told], told
-
-
-@pytest.mark.parametrize("name", TABLE)
-def test_the_sentences_are_translated(name):
-    set_language("es")
-    for part, answers in TABLE[name].items():
-        message = judge(name, answers[0]).message
-        assert message.startswith(("Todavía no: ", "Casi: "))
-        assert part not in message, message
-    for hint in checks._exercises[name].hints():
-        assert hint not in hints_in_english(name)
-
-
-def hints_in_english(name):
-    set_language("en")
-    hints = checks._exercises[name].hints()
-    set_language("es")
-    return hints
-
-
-def test_no_hint_shows_the_solution():
-    for name, solutions in SOLUTIONS.items():
-        for hint in checks._exercises[name].hints():
-            assert not [part for part in solutions if part in hint], hint
+class TestTheFirstHalf(CheckFrame):
+    stubs, right, mistakes, slips = STUBS, RIGHT, MISTAKES, SLIPS
+    solutions = SOLUTIONS
+    ideas = ("one number and got",)
+    general = (DICE, IOU)
 
 
 def test_an_answer_without_a_name_says_where_it_differs():
@@ -614,44 +545,7 @@ def test_what_a_score_need_not_have_is_almost_right():
     assert message.startswith("Not yet: ")
 
 
-# ---- blanks and hints --------------------------------------------------------------
-@pytest.mark.parametrize("name", STUBS)
-def test_an_untouched_stub_is_not_attempted(name):
-    blanks = len(BLANK.findall(STUBS[name]))
-    assert judge(name, filled(name, *["..."] * blanks)).status is Status.NOT_ATTEMPTED
-    assert judge(name, ...).status is Status.NOT_ATTEMPTED
-    assert checks._exercises[name].blanks == blanks
-
-
-@pytest.mark.parametrize("name", STUBS)
-def test_a_stub_filled_in_part_asks_for_the_rest(name, shown):
-    right = BLANK.findall(STUBS[name])
-    for done in itertools.product([True, False], repeat=len(right)):
-        if len(set(done)) == 1:
-            continue
-        lines = [a if kept else "..." for a, kept in zip(right, done, strict=True)]
-        check(name, filled(name, *lines))
-        assert str(shown[-1]) == "Not yet: there is still a `...` to fill in.", lines
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [(n, a) for n, t in SLIPS.items() for b in t.values() for a in b],
-)
-def test_a_slip_uses_up_no_hint(name, answer, shown):
-    check(name, answer)
-    assert bool(shown[0].hint) == ("one number and got" in shown[0].message)
-
-
-def test_an_idea_gets_one_hint_after_another(shown):
-    for name in (DICE, IOU):
-        for _again in range(3):
-            check(name, next(iter(MISTAKES[name].values()))[0])
-        assert [v.hint[:11] for v in shown[-3:]] == [
-            f"Hint {n} of 3" for n in (1, 2, 3)
-        ]
-
-
+# ---- hints -------------------------------------------------------------------------
 OF_ONE_BLANK = [
     (MAP, filled(MAP, None, "[0, 1, 2, 3]"), "2: A table is read"),
     (MAP, filled(MAP, "[0, 1, 2]"), "2: A table is read"),
@@ -678,23 +572,6 @@ def test_no_warning_of_pytorchs_is_shown(recwarn):
         in judge(MAP, filled(MAP, None, None, "table[label]")).message
     )
     assert not recwarn.list
-
-
-ODD = [None, 7, "x", [], torch.zeros(3), lambda *a: None, lambda *a: ([1], {}), print]
-ODD += [lambda *a: a, lambda *a: a[0] + 1j, lambda *a: exit(), lambda: 1, nn.ReLU()]
-ODD += [lambda *a: torch.ones(1).expand(10**6, 10**6), lambda *a: 10**6000]
-
-
-@pytest.mark.parametrize("answer", ODD)
-def test_check_never_raises_and_leaves_chance_alone(answer, shown, capsys):
-    before = torch.random.get_rng_state()
-    for name in STUBS:
-        check(name, answer)
-        check(name, answer, answer)
-    assert len(shown) == 2 * len(STUBS)
-    assert {v.status for v in shown} == {Status.NOT_YET}
-    assert all(len(str(v)) < 1_000 for v in shown)
-    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_the_exercises_are_in_the_notebooks_order():

@@ -1,10 +1,5 @@
-"""Workshop 04, second half: blocks, split by patient, small tumours, the small U-Net.
+"""Workshop 04, second half: blocks, split by patient, small tumours, small U-Net."""
 
-A stub is text with its blanks between « », filled with the lines of a learner; so each
-slip meets the check as it would in the notebook, with its source.
-"""
-
-import itertools
 import random
 import re
 
@@ -14,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import cells
+from cells import Stubs
+from check_frame import CheckFrame
 from course_utils import checks
 from course_utils.checks import Status, check, judge
 from course_utils.checks.workshop_04 import small_unet as small_module
@@ -28,7 +24,7 @@ from course_utils.segmentation import SegmentationHistory
 UP, GATE = "04.up_block", "04.attention_gate"
 SPLIT, ENHANCING = "04.split_by_patient", "04.small_enhancing"
 SMALL = "04.small_unet"
-STUBS = {
+TEXTS = {
     UP: """
 class UpBlock(nn.Module):
     def __init__(self, c_in, c_skip, c_out, dims=2):
@@ -73,30 +69,18 @@ def drop_small_enhancing(label, least):
     return «torch.where(enhancing & small, 1, label)»
 """,
 }
-BLANK = re.compile("«(.*?)»")
-
-
-def written(code):
-    """What a cell with this code defines, with its source."""
-    given = {"F": F, "nn": nn, "np": np, "random": random, "torch": torch}
-    given |= {"double_conv": double_conv}
-    cell = cells.run(code, given)
-    return cell[re.search(r"(?:def|class) (\w+)", code)[1]]
-
-
-def filled(exercise, *blanks):
-    """The stub with `blanks` in order, None: the right one."""
-    given = iter(blanks)
-    return written(BLANK.sub(lambda m: next(given, None) or m[1], STUBS[exercise]))
-
-
-def changed(exercise, *texts):
-    """The right stub with other texts in the place of its own: old, new, old, new."""
-    code = BLANK.sub(r"\1", STUBS[exercise])
-    for old, new in zip(texts[::2], texts[1::2], strict=True):
-        assert code.count(old) == 1
-        code = code.replace(old, new)
-    return written(code)
+STUBS = Stubs(
+    TEXTS,
+    {
+        "F": F,
+        "nn": nn,
+        "np": np,
+        "random": random,
+        "torch": torch,
+        "double_conv": double_conv,
+    },
+)
+filled, changed = STUBS.filled, STUBS.changed
 
 
 # ---- right answers -----------------------------------------------------------------
@@ -158,18 +142,6 @@ RIGHT = {
         enhancing_by_copy,
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"), [(name, a) for name, answers in RIGHT.items() for a in answers]
-)
-def test_a_right_answer_is_correct_and_gets_something_to_try(name, answer, recwarn):
-    for lang, opening in [("en", "Correct. Try it"), ("es", "Correcto. Pru")]:
-        set_language(lang)
-        verdict = judge(name, answer)
-        assert verdict.status is Status.CORRECT, verdict
-        assert verdict.message.startswith(opening)
-    assert not recwarn.list
 
 
 # ---- typical mistakes --------------------------------------------------------------
@@ -502,50 +474,20 @@ SLIPS = {
         "is `enhancing` meant": [filled(ENHANCING, "enhancng.sum() < least")],
     },
 }  # fmt: skip
-TABLE = {name: {**MISTAKES[name], **SLIPS[name]} for name in MISTAKES}
 SOLUTIONS = {  # what no sentence may show
     UP: ["self.up(", "cat([", "self.conv(", "skip, x]"],
     GATE: ["self.of_gate(", "self.score(", "skip *", "* self.alpha", "sigmoid()"],
     SPLIT: ["scan[", "rsplit", "people[", "not in", "len("],
     ENHANCING: ["sum()", "< least", "enhancing &", "where(enhancing"],
 }
-WRONG = [(n, part, a) for n, t in TABLE.items() for part, all in t.items() for a in all]
 
 
-@pytest.mark.parametrize(("name", "part", "answer"), WRONG)
-def test_a_mistake_is_told_by_its_own_sentence_and_by_no_other(name, part, answer):
-    verdict = judge(name, answer)
-    assert verdict.status is Status.NOT_YET
-    assert part in verdict.message, verdict.message
-    assert not [p for p in TABLE[name] if p != part and p in verdict.message]
-    assert "Error" not in verdict.message
-    assert len(verdict.message) < 450
-    told = re.sub(r"stops at `.*?`", "", verdict.message)  # the learner's own line
-    assert not [solution for solution in SOLUTIONS[name] if solution in told], told
-
-
-@pytest.mark.parametrize("name", TABLE)
-def test_the_sentences_are_translated(name):
-    set_language("es")
-    for part, answers in TABLE[name].items():
-        message = judge(name, answers[0]).message
-        assert message.startswith(("Todavía no: ", "Casi: "))
-        assert part not in message, message
-    for hint in checks._exercises[name].hints():
-        assert hint not in hints_in_english(name)
-
-
-def hints_in_english(name):
-    set_language("en")
-    hints = checks._exercises[name].hints()
-    set_language("es")
-    return hints
-
-
-def test_no_hint_shows_the_solution():
-    for name, solutions in SOLUTIONS.items():
-        for hint in checks._exercises[name].hints():
-            assert not [part for part in solutions if part in hint], hint
+class TestTheSecondHalf(CheckFrame):
+    stubs, right, mistakes, slips = STUBS, RIGHT, MISTAKES, SLIPS
+    solutions = SOLUTIONS
+    ideas = ("no examination",)
+    general = (UP,)
+    without_stub = (SMALL,)
 
 
 def test_a_person_in_both_parts_is_named():
@@ -594,42 +536,7 @@ def test_the_blocks_of_the_course_are_those_of_the_exercises():
             assert theirs.keys() == ours(*sizes, dims=dims).state_dict().keys()
 
 
-# ---- blanks and hints --------------------------------------------------------------
-@pytest.mark.parametrize("name", STUBS)
-def test_an_untouched_stub_is_not_attempted(name):
-    blanks = len(BLANK.findall(STUBS[name]))
-    assert judge(name, filled(name, *["..."] * blanks)).status is Status.NOT_ATTEMPTED
-    assert judge(name, ...).status is Status.NOT_ATTEMPTED
-    assert checks._exercises[name].blanks == blanks
-
-
-@pytest.mark.parametrize("name", STUBS)
-def test_a_stub_filled_in_part_asks_for_the_rest(name, shown):
-    right = BLANK.findall(STUBS[name])
-    for done in itertools.product([True, False], repeat=len(right)):
-        if len(set(done)) == 1:
-            continue
-        lines = [a if kept else "..." for a, kept in zip(right, done, strict=True)]
-        check(name, filled(name, *lines))
-        assert str(shown[-1]) == "Not yet: there is still a `...` to fill in.", lines
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [(n, a) for n, t in SLIPS.items() for b in t.values() for a in b],
-)
-def test_a_slip_uses_up_no_hint(name, answer, shown):
-    check(name, answer)
-    assert shown[0].status is Status.NOT_YET
-    assert not shown[0].hint or "no examination" in shown[0].message
-
-
-def test_an_idea_gets_one_hint_after_another(shown):
-    for _again in range(3):
-        check(UP, next(iter(MISTAKES[UP].values()))[0])
-    assert [v.hint[:11] for v in shown] == [f"Hint {n} of 3" for n in (1, 2, 3)]
-
-
+# ---- hints -------------------------------------------------------------------------
 OF_ONE_BLANK = [
     (GATE, filled(GATE, SUM), "2: The gate asks"),
     (GATE, filled(GATE, None, None, "self.alpha"), "1: What comes out"),
@@ -654,26 +561,6 @@ def test_a_mistake_of_one_blank_gets_the_hints_of_that_blank(name, answer, hint,
 def test_no_warning_of_pytorchs_is_shown(recwarn):
     judge(GATE, filled(GATE, None, f"F.softmax({SCORE})"))
     assert not recwarn.list
-
-
-ODD = [None, 7, "x", [], torch.zeros(3), lambda *a: None, lambda *a: ([1], {}), print]
-ODD += [lambda *a: a, lambda *a: a[0] + 1j, lambda *a: exit(), lambda: 1, nn.ReLU()]
-ODD += [lambda *a: torch.ones(1).expand(10**6, 10**6), lambda *a: 10**6000, nn.ReLU]
-ODD += [nn.Linear, dict, UNet]
-
-
-@pytest.mark.parametrize("answer", ODD)
-def test_check_never_raises_and_leaves_chance_alone(answer, shown, capsys):
-    before = torch.random.get_rng_state()
-    for name in STUBS:
-        check(name, answer)
-        check(name, answer, answer)
-    check(SMALL, answer, answer)
-    check(SMALL, answer)
-    assert len(shown) == 2 * len(STUBS) + 2
-    assert {v.status for v in shown} == {Status.NOT_YET}
-    assert all(len(str(v)) < 1_000 for v in shown)
-    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 # ---- the open exercise -------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from course_utils.locale import set_language
 
@@ -36,12 +37,27 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """PyTorch on one thread: small steps gain nothing from a second one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def real(name):
     """A folder of the real files that no one of this project wrote."""
     folder = Path(os.environ.get("COURSE_REALDATA", ROOT.parent / "shared/realdata"))
     if not (folder / name).is_dir():
         pytest.skip(f"no {name} in {folder}")
     return folder / name
+
+
+@pytest.fixture(scope="session")
+def real_files():
+    """real_files(name) -> that folder of them; skips the test where it is absent."""
+    return real
 
 
 @pytest.fixture(scope="session")

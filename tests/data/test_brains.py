@@ -20,13 +20,7 @@ from course_utils.data.synthetic.mr_signal import TISSUES, Tissue
 
 LOW = brains.LOW_GRADE[0]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 import importlib
 import os
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -21,7 +20,6 @@ module = importlib.import_module("course_utils.data.brats")
 brats = module.brats
 parametrize = pytest.mark.parametrize
 
-ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (12, 14, 10)
 AFFINE = np.diag([8.0, 8.0, 8.0, 1.0])  # 8 mm: a grid of 32 x 32 x 32, so quick
 WORDS = ("flair", "t1", "t1ce", "t2", "seg")
@@ -650,29 +648,10 @@ def test_kagglehub_takes_the_path_of_a_file():
     assert {"handle", "path"} <= set(parameters)
 
 
-def test_importing_stays_light():
-    program = (
-        "import sys; from course_utils.data import brats;"
-        "heavy = {'nibabel', 'scipy', 'kagglehub', 'requests', 'monai',"
-        " 'nilearn', 'course_utils.data.msd', 'course_utils.data.synthetic.brains'};"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
-
-
-def real(name):
-    """A folder of real files that no one of this project wrote."""
-    folder = Path(os.environ.get("COURSE_REALDATA", ROOT.parent / "shared/realdata"))
-    if not (folder / name).is_dir():
-        pytest.skip(f"no {name} in {folder}")
-    return folder / name
+def test_importing_stays_light(loaded_by):
+    heavy = ["nibabel", "scipy", "kagglehub", "requests", "monai", "nilearn"]
+    heavy += ["course_utils.data.msd", "course_utils.data.synthetic.brains"]
+    assert loaded_by("from course_utils.data import brats", *heavy) == []
 
 
 # Folder: the modalities it has, its regions, the sizes of the parts, its convention.
@@ -696,9 +675,9 @@ REAL = {
 
 
 @parametrize("name", REAL)
-def test_the_real_folders(name, tmp_path):
+def test_the_real_folders(name, real_files, tmp_path):
     modalities, drawn, sizes, pattern, convention = REAL[name]
-    folder = real(name)
+    folder = real_files(name)
     patients = brats(folder, modalities=modalities)
     parts = (patients.train, patients.valid, patients.test)
     assert [len(part) for part in parts] == sizes

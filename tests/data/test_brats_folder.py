@@ -1,6 +1,4 @@
 import gzip
-import os
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -11,7 +9,6 @@ from course_utils.data.volumes import MODALITIES
 
 parametrize = pytest.mark.parametrize
 
-ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (12, 14, 10)
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 
@@ -264,14 +261,6 @@ def test_a_file_that_is_not_packed_may_be_cut_short_too(tmp_path):
         read_nifti("A_1", path)
 
 
-def real(name):
-    """A folder of real files that no one of this project wrote."""
-    folder = Path(os.environ.get("COURSE_REALDATA", ROOT.parent / "shared/realdata"))
-    if not (folder / name).is_dir():
-        pytest.skip(f"no {name} in {folder}")
-    return folder / name
-
-
 # Folder: the names, what each has, the convention, the labels that the first two hold.
 REAL = {
     "brats_4mod": (
@@ -303,9 +292,9 @@ REAL = {
 
 
 @parametrize("name", REAL)
-def test_the_real_folders(name):
+def test_the_real_folders(name, real_files):
     expected, roles, convention, labels = REAL[name]
-    cases, left_out = find(real(name))
+    cases, left_out = find(real_files(name))
     assert not left_out
     assert names(cases) == expected
     for case in cases:

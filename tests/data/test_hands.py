@@ -11,13 +11,7 @@ from course_utils.data.synthetic.ray_marching import Field, trace
 
 LETTERS = "".join(hand_model.LETTERS)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import locale
 from course_utils.widgets import activations
 from course_utils.widgets.activations import (
     ACTIVATIONS,
@@ -24,6 +23,7 @@ from course_utils.widgets.activations import (
     result,
 )
 from course_utils.widgets.base import Curve, Dot, Text
+from widget_parts import nameless
 
 TORCH = {
     "logistic": torch.sigmoid,
@@ -33,14 +33,6 @@ TORCH = {
     "piecewise": lambda z: torch.clamp(z + 0.5, 0, 1),
     "linear": lambda z: 1 * z,
 }
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 # --- functions
@@ -260,14 +252,7 @@ def test_the_sliders_reach_no_setting_that_is_refused():
 
 
 def test_every_control_has_a_name():
-    def leaves(widget):
-        if not hasattr(widget, "children"):
-            yield widget
-        for child in getattr(widget, "children", ()):
-            yield from leaves(child)
-
     explorer = activation_explorer()
-    controls = leaves(explorer.widget)
-    nameless = [w for w in controls if not getattr(w, "description", "")]
     sliders = [explorer.slope, explorer.shift, explorer.point]
-    assert nameless == [*sliders, explorer.view]  # a slider has its named box
+    # A slider has its named box.
+    assert nameless(explorer.widget) == [*sliders, explorer.view]

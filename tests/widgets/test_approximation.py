@@ -1,15 +1,11 @@
 """The playground's network: its gradient, its training, its divergence, its words."""
 
-import ast
 from dataclasses import FrozenInstanceError, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from course_utils import locale
-from course_utils.widgets import approximation
 from course_utils.widgets.approximation import (
     ACTIVATIONS,
     CURVES,
@@ -28,16 +24,9 @@ from course_utils.widgets.approximation import (
     short,
     start,
 )
+from widget_parts import sentences, untranslated
 
 TORCH = {"tanh": torch.tanh, "logistic": torch.sigmoid, "relu": torch.relu}
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 def trained(steps=0, **settings):
@@ -302,9 +291,6 @@ def test_settings_cannot_be_changed_unnoticed():
 
 
 def test_every_sentence_is_in_the_spanish_catalogue():
-    tree = ast.parse(Path(approximation.__file__).read_text(encoding="utf-8"))
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
-    said = [c.args[0].value for c in calls if getattr(c.func, "id", "") == "_"]
+    said = sentences("approximation")
     assert len(said) > 10
-    locale.set_language("es")
-    assert [sentence for sentence in said if locale._(sentence) == sentence] == []
+    assert untranslated(said) == []

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import augment, locale
+from course_utils import augment
 from course_utils.augment.light import blur
 from course_utils.widgets import augmentation
 from course_utils.widgets.augmentation import (
@@ -28,6 +28,7 @@ from course_utils.widgets.augmentation import (
     warnings,
 )
 from course_utils.widgets.base import Box, Picture, Text
+from widget_parts import leaves, nameless
 
 
 def hand(side=28):
@@ -41,14 +42,6 @@ def hand(side=28):
 
 FIST = hand()
 FAR = Change(-45, 8, -8, 0.7, 1.5, 0.6, 2, 1.5, mirror=True)
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 # --- arithmetic
@@ -346,16 +339,8 @@ def test_undo_and_set_move_all_controls_and_redraw_once(explorer):
     assert explorer.sliders["zoom"].value == 1 and not explorer.mirror.value
 
 
-def leaves(widget):
-    if not hasattr(widget, "children"):
-        yield widget
-    for child in getattr(widget, "children", ()):
-        yield from leaves(child)
-
-
 def test_every_control_has_a_name_or_a_named_box_beside_it(explorer):
-    nameless = [w for w in leaves(explorer.widget) if not w.description]
-    assert set(nameless) == {*explorer.sliders.values(), explorer.view}
+    assert set(nameless(explorer.widget)) == {*explorer.sliders.values(), explorer.view}
 
 
 def test_one_picture_needs_no_choice_and_no_label():

@@ -1,11 +1,9 @@
 """The backpropagation stepper: its gradients, its words, its drawing, its controls."""
 
-import ast
 import functools
 import io
 import re
 from dataclasses import FrozenInstanceError
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,8 +39,8 @@ from course_utils.widgets.computational_graph import (
     number,
     steps,
 )
+from widget_parts import sentences, untranslated
 
-WIDGETS = Path(__file__).parents[2] / "course_utils/widgets"
 CASES = [
     Settings(),
     Settings(x=-1.5, t=0.3, w=(2.0, -1.0, -0.7, 0.4), lr=0.1),
@@ -51,14 +49,6 @@ CASES = [
     Settings(x=20, t=-20, w=(-20, -20, 20, 20), lr=10),
     Settings(x=20, t=-20, w=(20, 20, -20, 20), lr=0),
 ]
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 # --- arithmetic -----------------------------------------------------------------------
@@ -272,16 +262,9 @@ def test_the_description_holds_equation_chain_and_sentence():
 
 
 def test_every_sentence_is_in_the_spanish_catalogue():
-    files = [
-        WIDGETS / f"{name}.py" for name in ("backpropagation", "computational_graph")
-    ]
-    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    calls = [n for n in nodes if isinstance(n, ast.Call)]
-    said = [c.args[0].value for c in calls if getattr(c.func, "id", "") == "_"]
+    said = sentences("backpropagation", "computational_graph")
     assert len(said) > 30
-    locale.set_language("es")
-    assert [s for s in said if locale._(s) == s] == []
+    assert untranslated(said) == []
 
 
 # --- drawing --------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import locale
 from course_utils.data.brats_labels import regions
 from course_utils.data.volumes import Patient
 from course_utils.plots import REGION_COLORS as COLORS
@@ -32,19 +31,12 @@ from course_utils.widgets.brain_viewer import (
     render_png,
     tinted,
 )
+from widget_parts import nameless
 
 TWO = ("FLAIR", "T1")
 SHAPE = (12, 14, 10)
 # Where a step along (x, y, z) of RAS+ millimetres leads.
 WAYS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 def patient(name="P1", shape=SHAPE, channels=2, side=2.0, seed=0):
@@ -425,15 +417,8 @@ def test_a_single_patient_and_a_single_modality():
 
 
 def test_every_control_has_a_name(viewer):
-    def leaves(one):
-        if not hasattr(one, "children"):
-            yield one
-        for child in getattr(one, "children", ()):
-            yield from leaves(child)
-
-    nameless = [c for c in leaves(viewer.widget) if not getattr(c, "description", "")]
     # The sliders have their named boxes.
-    assert nameless == [viewer.place, viewer.opacity, viewer.view]
+    assert nameless(viewer.widget) == [viewer.place, viewer.opacity, viewer.view]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from course_utils import locale
 from course_utils.explain import METHODS, class_map
 from course_utils.widgets.class_maps import (
     HALF,
@@ -28,16 +27,9 @@ from course_utils.widgets.class_maps import (
     render_png,
     tinted,
 )
+from widget_parts import nameless
 
 CLASSES = ("A", "B", "C", "D", "E")
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 def normalize(images):
@@ -294,14 +286,8 @@ def test_a_single_image_needs_no_choice(arguments, widget):
 
 
 def test_every_control_has_a_name(widget):
-    def leaves(one):
-        if not hasattr(one, "children"):
-            yield one
-        for child in getattr(one, "children", ()):
-            yield from leaves(child)
-
-    nameless = [c for c in leaves(widget.widget) if not getattr(c, "description", "")]
-    assert nameless == [widget.image, widget.view]  # the slider has its named box
+    # The slider has its named box.
+    assert nameless(widget.widget) == [widget.image, widget.view]
 
 
 def test_two_classes_and_colour_images(arguments):

@@ -1,15 +1,12 @@
 """The convolution explorer: its arithmetic against torch, its drawing, its controls."""
 
-import ast
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from course_utils import locale
 from course_utils.widgets import convolution
 from course_utils.widgets.convolution import (
     PRESETS,
@@ -23,6 +20,7 @@ from course_utils.widgets.convolution import (
     render_png,
     window_at,
 )
+from widget_parts import nameless, sentences, untranslated
 
 # The decks' own worked examples.
 BINARY = np.array(
@@ -45,14 +43,6 @@ GREY = np.array(
     dtype=np.uint8,
 )
 DIGIT = (np.add.outer(np.arange(28), np.arange(28)) * 4).astype(np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 # --- arithmetic
@@ -191,12 +181,9 @@ def test_the_description_states_step_and_result():
 
 
 def test_every_sentence_is_in_the_spanish_catalogue():
-    tree = ast.parse(Path(convolution.__file__).read_text(encoding="utf-8"))
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
-    said = [c.args[0].value for c in calls if getattr(c.func, "id", "") == "_"]
+    said = sentences("convolution")
     assert len(said) > 30
-    locale.set_language("es")
-    assert [sentence for sentence in said if locale._(sentence) == sentence] == []
+    assert untranslated(said) == []
 
 
 # --- drawing
@@ -360,15 +347,8 @@ def test_a_weight_too_large_is_held_at_the_limit(explorer):
 
 
 def test_every_control_has_a_name(explorer):
-    def leaves(widget):
-        if not hasattr(widget, "children"):
-            yield widget
-        for child in getattr(widget, "children", ()):
-            yield from leaves(child)
-
-    controls = leaves(explorer.widget)
-    nameless = [w for w in controls if not getattr(w, "description", "")]
-    assert nameless == [explorer.step, explorer.view]  # the slider has its named box
+    # The slider has its named box.
+    assert nameless(explorer.widget) == [explorer.step, explorer.view]
 
 
 def test_the_first_kernel_may_be_your_own():

@@ -19,13 +19,6 @@ from course_utils.widgets.drawing_pad import (
 FOLDER = Path(__file__).parents[2] / "course_utils" / "widgets"
 
 
-@pytest.fixture(autouse=True)
-def english():
-    locale.set_language("en")
-    yield
-    locale.set_language("en")
-
-
 def seven(image):
     """A network that always reads a 7."""
     return torch.eye(10)[7] * 0.91 + 0.009

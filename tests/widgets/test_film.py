@@ -7,20 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import locale
 from course_utils.widgets.base import Curve, Picture, Text
 from course_utils.widgets.film import HEIGHT, WIDTH, Reel, _panel, film, render_png
+from widget_parts import nameless
 
 ALT = "From noise in epoch 1 to the tumour's outline in epoch 3."
 CAPTIONS = ["Epoch 1: Dice 0.10.", "Epoch 2: Dice 0.55.", "Epoch 3: Dice 0.81."]
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 def frames(n=3, size=(96, 80)):
@@ -132,30 +124,15 @@ def test_the_button_starts_and_stops_and_says_so(widget):
     assert not widget.play.value and widget.play.description == "Play"
 
 
-def test_colabs_older_ipywidgets_has_the_player_under_another_name(monkeypatch):
-    import ipywidgets
-    import traitlets
-
-    class Play(ipywidgets.IntSlider):  # of ipywidgets 7: no trait "playing"
-        _playing = traitlets.Bool(False)
-        interval = traitlets.Int(100)
-
-    monkeypatch.setattr(ipywidgets, "Play", Play)
+def test_colabs_older_ipywidgets_has_the_player_under_another_name(older_player):
     widget = film(frames(), CAPTIONS, alt=ALT)
     widget.play.value = True
     assert widget._player._playing
 
 
 def test_every_control_has_a_name(widget):
-    def leaves(one):
-        if not hasattr(one, "children"):
-            yield one
-        for child in getattr(one, "children", ()):
-            yield from leaves(child)
-
-    nameless = [c for c in leaves(widget.widget) if not getattr(c, "description", "")]
     # The slider has its named box; the player is not displayed, the button is.
-    assert nameless == [widget.place, widget._player, widget.view]
+    assert nameless(widget.widget) == [widget.place, widget._player, widget.view]
     assert widget._player.layout.display == "none"
 
 

@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from course_utils import locale
 from course_utils.widgets import losses
 from course_utils.widgets.base import Curve, Dot, Text
 from course_utils.widgets.losses import (
@@ -24,6 +23,7 @@ from course_utils.widgets.losses import (
     render_png,
     softmax,
 )
+from widget_parts import leaves, nameless
 
 SETTINGS = [
     *FIRST.values(),
@@ -35,14 +35,6 @@ SETTINGS = [
     Settings("ce", 0, (4.0, -4.0, -4.0)),
     Settings("ce", 2, (4.0, 4.0, -4.0)),
 ]
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 # --- arithmetic
@@ -199,13 +191,6 @@ def test_an_unknown_loss_is_refused():
         loss_explorer("dice")
 
 
-def leaves(widget):
-    if not hasattr(widget, "children"):
-        yield widget
-    for child in getattr(widget, "children", ()):
-        yield from leaves(child)
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 def test_only_the_controls_of_this_loss_are_shown_each_with_a_name(loss):
     explorer = loss_explorer()
@@ -215,9 +200,8 @@ def test_only_the_controls_of_this_loss_are_shown_each_with_a_name(loss):
     assert all(slider in shown for slider in explorer.z[loss])
     for other in set(LOSSES) - {loss}:
         assert explorer.targets[other] not in shown
-    nameless = [w for w in shown if not getattr(w, "description", "")]
     sliders = [*explorer.z[loss]] + [explorer.targets["mse"]] * (loss == "mse")
-    assert {id(w) for w in nameless} == {id(w) for w in [*sliders, explorer.view]}
+    assert set(nameless(explorer.widget)) == {*sliders, explorer.view}
 
 
 def test_moving_a_control_redraws_once_and_each_loss_keeps_its_own():

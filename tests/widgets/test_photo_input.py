@@ -16,13 +16,6 @@ FOLDER = Path(__file__).parents[2] / "course_utils" / "widgets"
 CLASSES = tuple("ABCDEFGHIKLMNOPQRSTUVWXY")
 
 
-@pytest.fixture(autouse=True)
-def english():
-    locale.set_language("en")
-    yield
-    locale.set_language("en")
-
-
 def letter_v(image):
     """A network that always reads a V."""
     return torch.eye(24)[CLASSES.index("V")] * 0.76 + 0.01

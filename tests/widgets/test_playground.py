@@ -1,9 +1,7 @@
 """The playground's drawing and its controls, moved while it trains."""
 
-import ast
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +17,7 @@ from course_utils.widgets.playground import (
     render_html,
     render_png,
 )
+from widget_parts import nameless, sentences, untranslated
 
 STATES = {
     "trained": (Settings(), 1000),
@@ -28,14 +27,6 @@ STATES = {
     "diverged": (Settings("step", 50, lr=0.5), 3000),
     "overflown": (Settings("step", 50, "relu", lr=1e300), 3000),
 }
-
-
-@pytest.fixture(autouse=True)
-def english():
-    before = locale.language()
-    locale.set_language("en")
-    yield
-    locale.set_language(before)
 
 
 def state_of(name):
@@ -138,12 +129,9 @@ def test_the_png_is_sharp_and_below_60_kilobytes(name):
 
 
 def test_every_sentence_is_in_the_spanish_catalogue():
-    tree = ast.parse(Path(playground.__file__).read_text(encoding="utf-8"))
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
-    said = [c.args[0].value for c in calls if getattr(c.func, "id", "") == "_"]
+    said = sentences("playground")
     assert len(said) > 20
-    locale.set_language("es")
-    assert [sentence for sentence in said if locale._(sentence) == sentence] == []
+    assert untranslated(said) == []
 
 
 # --- controls
@@ -311,15 +299,7 @@ def test_a_slider_between_two_values_is_rounded(pad):
     assert pad.settings.hidden == 7 and pad.settings.noise == 0.15
 
 
-def test_colabs_older_ipywidgets_has_the_player_under_another_name(monkeypatch):
-    import ipywidgets
-    import traitlets
-
-    class Play(ipywidgets.IntSlider):  # of ipywidgets 7: no trait "playing"
-        _playing = traitlets.Bool(False)
-        interval = traitlets.Int(100)
-
-    monkeypatch.setattr(ipywidgets, "Play", Play)
+def test_colabs_older_ipywidgets_has_the_player_under_another_name(older_player):
     pad = approximation_playground(steps=0)
     pad.play._playing = True
     pad.play.value += 1
@@ -329,16 +309,6 @@ def test_colabs_older_ipywidgets_has_the_player_under_another_name(monkeypatch):
 
 
 def test_every_control_has_a_name(pad):
-    def leaves(widget):
-        if not hasattr(widget, "children"):
-            yield widget
-        for child in getattr(widget, "children", ()):
-            yield from leaves(child)
-
-    nameless = {
-        w
-        for w in leaves(pad.widget)
-        if not getattr(w, "description", "") and not isinstance(w.value, str)
-    }
+    unnamed = {one for one in nameless(pad.widget) if not isinstance(one.value, str)}
     # Sliders have a named box, the player has the button that trains one frame.
-    assert nameless == {pad.hidden, pad.noise, pad.play}
+    assert unnamed == {pad.hidden, pad.noise, pad.play}

@@ -4,18 +4,14 @@ A template brain is bent into somebody's (anatomy), a tumour grows in it (tumour
 scanner takes its four pictures (mr_signal). Nothing is downloaded.
 """
 
-import contextlib
 import itertools
-import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.data import sources
+from course_utils.data import kept
 from course_utils.data.dataset import cache_folder
 from course_utils.data.synthetic import anatomy, mr_signal, tumour
 from course_utils.data.synthetic.fields import GRID, Stream
@@ -25,16 +21,7 @@ from course_utils.guards import need, whole
 PATIENTS = 24
 LOW_GRADE = (5, 12, 19)  # of every 24: their tumours do not enhance
 VERSION = 1  # of the file in the cache: another picture, another number
-# What reading a damaged file may raise.
-DAMAGED = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+KEPT = {"brain": np.uint8, "label": np.uint8, "image": np.float16}
 LEAST = 5.0  # ml, of a whole tumour
 KEYS = "int, 0..2**32 - 1"  # that a random stream takes
 
@@ -86,14 +73,8 @@ def patients(n: int = PATIENTS, seed: int = 0) -> list[Patient]:
     known = _kept(seed)
     if len(known) >= n:
         return known[:n]
-    # So many small steps gain nothing from a second thread, and where something else
-    # is running they wait for it.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with kept.one_thread():
         known += [render(seed, number) for number in range(len(known), n)]
-    finally:
-        torch.set_num_threads(threads)
     _keep(known, seed)
     return known
 
@@ -112,24 +93,21 @@ def _keep(known: list[Patient], seed: int) -> None:
         .numpy(),
     }
     arrays["brain"] = np.packbits(arrays["brain"])
-    path = _path(seed)
-    # A disk that is full or read-only only costs computing them again.
-    with contextlib.suppress(OSError), sources.staging(path.parent) as beside:
-        np.savez(beside / path.name, **arrays)
-        os.replace(beside / path.name, path)
+    kept.write(_path(seed), arrays)
 
 
 def _kept(seed: int) -> list[Patient]:
     """The patients that an earlier call kept: none without a file, or if damaged."""
+    arrays = kept.read(_path(seed), KEPT)
+    if arrays is None:
+        return []
+    brain, label, image = arrays
     try:
-        with np.load(_path(seed)) as file:
-            brain, label, image = (file[name] for name in ("brain", "label", "image"))
-        label = torch.from_numpy(label)
-        brain = np.unpackbits(brain, count=label.numel()).reshape(label.shape)
-        brain = torch.from_numpy(brain).bool()
+        brain = np.unpackbits(brain, count=label.size).reshape(label.shape)
+        brain, label = torch.from_numpy(brain).bool(), torch.from_numpy(label)
         sizes = brain.sum((1, 2, 3)).tolist()
         images = torch.from_numpy(image).float().split(sizes, dim=1)
-    except DAMAGED:
+    except (ValueError, RuntimeError):  # arrays that do not belong together
         return []
     return [
         _patient(number, torch.zeros(4, *GRID).masked_scatter(b, i), part, b)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import augment, data, metrics
-from course_utils.data import sources
+from course_utils.data import kept, sources
 from course_utils.data.brats_labels import REGIONS, regions
 from course_utils.demos import cards, networks
 from course_utils.demos.languages import in_both
@@ -54,15 +54,10 @@ def train(name: str, folder: str | Path | None = None) -> Path:
     """
     need("train", "name", name, name in RECIPES, " | ".join(RECIPES))
     target = Path(folder).expanduser() if folder else networks.shipped(name).parent
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     start = time.process_time()
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(SEED)
-            trained = RECIPES[name]()
-    finally:
-        torch.set_num_threads(threads)
+    with kept.one_thread(), torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        trained = RECIPES[name]()
     seconds = round(time.process_time() - start)
     with sources.staging(target) as beside:
         _write(name, trained, seconds, beside)

@@ -117,15 +117,14 @@ def test_an_unknown_language_is_refused_with_a_sentence(lang):
     assert language() == "es"
 
 
-def test_the_catalogue_travels_in_the_wheel(tmp_path):
+def test_the_catalogue_and_the_demos_travel_in_the_wheel(tmp_path):
     pytest.importorskip("setuptools")
     source = tmp_path / "source"
-    shutil.copytree(
-        PACKAGE,
-        source / "course_utils",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    for path in PACKAGE.parent.glob("*"):
+    root = PACKAGE.parent
+    for folder in ("course_utils", "demos"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(root / folder, source / folder, ignore=ignored)
+    for path in root.glob("*"):
         if path.suffix in (".toml", ".md", "") and path.is_file():
             shutil.copy(path, source)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
@@ -137,6 +136,12 @@ def test_the_catalogue_travels_in_the_wheel(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
+        carried = archive.namelist()
+    for path in (source / "demos").rglob("*.*"):
+        name = f"/data/share/deep-learning-medical-images/{path.relative_to(source)}"
+        assert any(n.endswith(name) for n in carried), name
+    scripts = (source / "course_utils" / "demos").rglob("*.js")
+    assert {str(path.relative_to(source)) for path in scripts} <= set(carried)
     code = (
         "import course_utils.locale as l; l.set_language('es');"
         "print(l.__file__); print(ascii(l._('Almost: {reason}')))"

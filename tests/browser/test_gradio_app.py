@@ -124,8 +124,9 @@ class App:
 def visit(context, site):
     pages = []
 
-    def visit():
+    def visit(scheme="light"):
         pages.append(context.new_page())
+        pages[-1].emulate_media(color_scheme=scheme)
         return App(pages[-1], site[0])
 
     yield visit
@@ -414,8 +415,9 @@ def test_the_real_files_of_a_patient(visit, site, tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(visit, scheme):
     module = pytest.importorskip("axe_playwright_python.sync_playwright")
-    app = visit()
-    app.page.emulate_media(color_scheme=scheme)
+    app = visit(scheme)
+    # Gradio turns dark by a script, after the page is there.
+    expect(app.page.locator("body.dark")).to_have_count(int(scheme == "dark"))
     faults = []
     for open_tab in (lambda: None, lambda: app.tab("Signs"), app.open_patient):
         open_tab()

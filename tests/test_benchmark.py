@@ -446,3 +446,21 @@ def test_brats_peers_take_the_same_pictures(tumours, name):
     pytest.importorskip("monai")
     model = getattr(tumours.methods, name)(2, 3)
     assert model(torch.zeros(1, 2, 16, 32)).shape == (1, 3, 16, 32)
+
+
+def test_brats_learns_from_every_slice_with_tumour(tumours, monkeypatch):
+    patients, _truths = tumours.real(None, None)
+    seen = []
+    monkeypatch.setattr(
+        tumours.methods, "fit_segmentation", lambda model, pair, **k: seen.append(pair)
+    )
+    tumours.methods.learn(tumours.Recipe(tiny, 20), patients, 1, 0, 1)
+    [(x, y)] = seen
+    marked = [(p.label > 0).flatten(1).any(1) for p in patients]
+    assert y.flatten(1).any(1).sum() == sum(m.sum() for m in marked)
+    # And a third of the others, give or take the one where counting begins.
+    empty = sum(
+        (~m & p.brain.flatten(1).any(1)).sum()
+        for m, p in zip(marked, patients, strict=True)
+    )
+    assert len(x) - y.flatten(1).any(1).sum() == pytest.approx(empty / 3, abs=3)

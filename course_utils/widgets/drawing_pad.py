@@ -17,12 +17,7 @@ from torch import Tensor
 from course_utils.data.drawing import preprocess_drawing
 from course_utils.locale import _, language
 from course_utils.widgets.base import Interactive
-from course_utils.widgets.predictions import (
-    Predict,
-    check_samples,
-    first_line,
-    probabilities,
-)
+from course_utils.widgets.predictions import Predict, ask, check_samples
 
 SENT = 140  # side of the picture that the browser sends, as in drawing_pad.js
 
@@ -41,17 +36,7 @@ def read_drawing(
     Raises ValueError, in one sentence, if predict fails or returns no probabilities.
     """
     seen = preprocess_drawing(drawing, center=center)
-    try:
-        with torch.no_grad():
-            answer = predict(seen.clone())
-    except Exception as error:  # whatever the learner's own function does
-        raise ValueError(
-            _(
-                "predict failed with {kind}: {error} (it was given a uint8 tensor of "
-                "shape (28, 28), 255 = ink)."
-            ).format(kind=type(error).__name__, error=first_line(error))
-        ) from error
-    return seen, probabilities(answer, 10)
+    return seen, ask(predict, seen, 10, _("255 = ink"))
 
 
 class DrawingPad(anywidget.AnyWidget):

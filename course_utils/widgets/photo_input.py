@@ -18,12 +18,7 @@ from torch import Tensor
 from course_utils.data.photo import preprocess_photo
 from course_utils.locale import _, language
 from course_utils.widgets.base import Interactive
-from course_utils.widgets.predictions import (
-    Predict,
-    check_samples,
-    first_line,
-    probabilities,
-)
+from course_utils.widgets.predictions import Predict, ask, check_samples
 
 SHOWN = 3  # of the classes, the most probable first; as in photo_input.js
 
@@ -44,17 +39,7 @@ def read_photo(
     seen = preprocess_photo(photo)
     if not seen.any():
         return seen, None
-    try:
-        with torch.no_grad():
-            answer = predict(seen.clone())
-    except Exception as error:  # whatever the learner's own function does
-        raise ValueError(
-            _(
-                "predict failed with {kind}: {error} (it was given a uint8 tensor of "
-                "shape (1, 28, 28), 0 = black)."
-            ).format(kind=type(error).__name__, error=first_line(error))
-        ) from error
-    return seen, probabilities(answer, classes)
+    return seen, ask(predict, seen, classes, _("0 = black"))
 
 
 class PhotoInput(anywidget.AnyWidget):

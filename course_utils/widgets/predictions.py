@@ -33,12 +33,30 @@ def check_samples(function: str, samples) -> None:
         )
 
 
-def first_line(error: Exception) -> str:
-    """What an error says, without the lines that follow and without a full stop."""
-    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
+def ask(predict: Predict, seen: Tensor, count: int, scale: str) -> Tensor:
+    """The `count` probabilities, float32 on the CPU, that predict answers to `seen`.
+
+    scale: what the numbers of `seen` mean, in words, for the sentence of a failure.
+    Raises ValueError, in one sentence, if predict fails or returns no probabilities.
+    """
+    try:
+        with torch.no_grad():
+            answer = predict(seen.clone())
+    except Exception as error:  # whatever the learner's own function does
+        message = _(
+            "predict failed with {kind}: {error} (it was given a uint8 tensor of "
+            "shape {shape}, {scale})."
+        )
+        # Of the error its first line, without the full stop that ends the sentence.
+        said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        kind, shape = type(error).__name__, tuple(seen.shape)
+        raise ValueError(
+            message.format(kind=kind, error=said, shape=shape, scale=scale)
+        ) from error
+    return _distribution(answer, count)
 
 
-def probabilities(answer, count: int) -> Tensor:
+def _distribution(answer, count: int) -> Tensor:
     """`answer` as float32 (count,) on the CPU; ValueError if it is no distribution."""
     if not isinstance(answer, Tensor):
         raise ValueError(

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from course_utils.locale import _
-from course_utils.plots import COLORS, CYCLE, REGION_COLORS, show
+from course_utils.plots import COLORS, REGION_COLORS, in_colors, show
 
 
 class Overlay(NamedTuple):
@@ -155,12 +155,12 @@ def patient_scores(
 
     scores: method -> (P, R); NaN (undefined for that patient) is left out.
     regions: R names.
+    Raises ValueError for more methods than there are colours.
     """
+    colored = in_colors(scores)
     fig, ax = plt.subplots(figsize=(min(7.2, 1.6 + 1.9 * len(regions)), 3.0))
     step = 0.8 / len(scores)
-    for m, ((method, values), color) in enumerate(
-        zip(scores.items(), CYCLE, strict=False)
-    ):
+    for m, (method, values, color) in enumerate(colored):
         values = np.asarray(values, dtype=float)
         for r in range(len(regions)):
             column = values[:, r]

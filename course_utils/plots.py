@@ -166,6 +166,23 @@ def matrix(
         )
 
 
+def in_colors(
+    series: Mapping[str, object], colors: Sequence[str] = CYCLE
+) -> list[tuple[str, object, str]]:
+    """Each name, its values and a colour of its own.
+
+    Raises ValueError for more names than colours: two alike would mislead.
+    """
+    if len(series) > len(colors):
+        raise ValueError(
+            _(
+                "There are {count} series for {most} colours: draw fewer, or a figure "
+                "more."
+            ).format(count=len(series), most=len(colors))
+        )
+    return [(*item, color) for item, color in zip(series.items(), colors, strict=False)]
+
+
 def lines(
     x,
     series: Mapping[str, Sequence[float]],
@@ -182,12 +199,14 @@ def lines(
     series: name -> values as long as x; a region of REGION_COLORS has its own colour.
     percent: y values 0..1 shown as percentages.
     log: a logarithmic y axis, for positive values.
+    Raises ValueError for more series than there are colours.
     """
+    colored = in_colors(series)
     fig, ax = plt.subplots(figsize=(5.6, 3.0))
     if log:
         ax.set_yscale("log")
     ends = []
-    for (name, values), color in zip(series.items(), CYCLE, strict=False):
+    for name, values, color in colored:
         # Of many points, markers would hide the line and a broad line its own turns.
         look = {"marker": "o", "markersize": 3} if len(x) <= 50 else {"linewidth": 1}
         if name in REGION_COLORS:  # made for dark pictures: on white they need an edge
@@ -294,7 +313,7 @@ def reliability(bins: Mapping[str, tuple], *, alt: str) -> None:
     fig, ax = plt.subplots(figsize=(4.4, 3.8))
     ax.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, linestyle="--")
     # Neither is a part of the data: the colours of train and test would mislead.
-    for (name, values), color in zip(bins.items(), CYCLE[3:], strict=False):
+    for name, values, color in in_colors(bins, CYCLE[3:]):
         confidence, accuracy, count = (np.asarray(v, dtype=float) for v in values)
         full = count > 0
         size = 25 + 500 * count[full] / count.sum()
@@ -319,7 +338,7 @@ def roc(specificity, sensitivity, *, alt: str, chosen: Mapping[str, tuple]) -> N
     false_alarms = 1 - np.asarray(specificity)
     ax.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, linestyle="--")
     ax.plot(false_alarms, sensitivity, color=COLORS["test"], drawstyle="steps-post")
-    for (name, (x, y)), color in zip(chosen.items(), CYCLE[3:], strict=False):
+    for name, (x, y), color in in_colors(chosen, CYCLE[3:]):
         ax.plot(1 - x, y, "o", color=color, markersize=8, label=name)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))

@@ -135,3 +135,10 @@ def test_pictures_stand_side_by_side(displayed):
         < 0.7
         < picture[middle, -width // 4].min()
     )
+
+
+def test_more_methods_than_colours_are_refused_not_left_out():
+    scores = {f"method {n}": [[0.5]] for n in range(len(plots.CYCLE) + 1)}
+    with pytest.raises(ValueError, match=r"7 series for 6 colours"):
+        brain_plots.patient_scores(scores, ["WT"], y_label="Dice", alt=ALT)
+    assert not plt.get_fignums()  # and no empty figure is left behind

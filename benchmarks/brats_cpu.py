@@ -38,7 +38,7 @@ from course_utils.metrics import bootstrap_mean, dice  # noqa: E402
 from course_utils.models import UNet  # noqa: E402
 
 MEASURED = ROOT / "course_utils" / "data" / "measured" / "brats_cpu.json"
-HARD = "Brats18_CBICA_ARW_1"  # where brightness fails: its oedema is faint
+HARD = "Brats18_CBICA_ARW_1"  # brightness fails: healthy brain has nearly as much
 
 PHANTOMS = 24  # synthetic patients to learn from beside the real ones
 REPEAT = 2  # times that a real patient is seen for each time that a phantom is
@@ -46,6 +46,7 @@ OURS = Recipe(methods.ours, seen=4560)  # slices of 2 mm
 VOLUMES = Recipe(methods.ours_in_volumes, seen=816, voxel=2)  # of 4 mm
 MIXED = {  # learn from real and synthetic patients
     "ours": OURS,
+    "ours with attention": replace(OURS, make=methods.ours_with_attention),
     "ours in volumes": VOLUMES,
     "MONAI BasicUNet": replace(OURS, make=methods.monai_basic),
     "MONAI AttentionUnet": replace(OURS, make=methods.monai_attention),

@@ -233,6 +233,10 @@ def ours(channels: int, outputs: int) -> nn.Module:
     return UNet(channels, outputs, width=16, levels=4)
 
 
+def ours_with_attention(channels: int, outputs: int) -> nn.Module:
+    return UNet(channels, outputs, width=16, levels=4, attention=True)
+
+
 def ours_in_volumes(channels: int, outputs: int) -> nn.Module:
     return UNet(channels, outputs, width=8, levels=4, dims=3)
 

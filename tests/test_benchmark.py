@@ -464,3 +464,18 @@ def test_brats_learns_from_every_slice_with_tumour(tumours, monkeypatch):
         for m, p in zip(marked, patients, strict=True)
     )
     assert len(x) - y.flatten(1).any(1).sum() == pytest.approx(empty / 3, abs=3)
+
+
+def test_brightness_fails_the_hard_patient_by_marking_healthy_brain():
+    # As the notebook tells it: not by leaving tumour out.
+    tumours = load("brats_cpu")
+    folder = tumours.default_folder() / "brats_expert_wt"
+    if not folder.is_dir():
+        pytest.skip(f"real patients are not at {folder}")
+    patients, truths = tumours.real(folder, ("flair", "t1"))
+    hard = [patient.name for patient in patients].index(tumours.HARD)
+    others = patients[:hard] + patients[hard + 1 :]
+    found = tumours.methods.threshold_whole(others, [patients[hard]]).masks[0][0]
+    hit = (found & truths[hard][0]).sum()
+    assert hit / truths[hard][0].sum() > 0.85  # sensitivity
+    assert hit / found.sum() < 0.40  # precision

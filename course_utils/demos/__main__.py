@@ -10,6 +10,7 @@ from torch import nn
 
 from course_utils.data.dataset import cache_folder
 from course_utils.demos import cards, mnist_web, networks, recipes, runtime_files
+from course_utils.demos.languages import in_both
 from course_utils.locale import LANGUAGES, _, set_language
 
 
@@ -85,7 +86,8 @@ def _digits(weights: Path | None) -> tuple[nn.Module, dict]:
             recipes.train("digits", path.parent)
     model, card = networks.load("digits", path), networks.card("digits", path)
     if not card:
-        return model, {**networks.MNIST, "source": _("unknown: weights of your own")}
+        source = in_both(lambda: _("unknown: weights of your own"))
+        return model, {**networks.MNIST, "source": source}
     return model, {
         "mean": card["mean"],
         "std": card["std"],

@@ -32,7 +32,7 @@ __all__ = ["Page", "Site", "build", "export", "serve"]
 
 PAD = ("drawing_pad.js", "drawing_pad.css")
 ABOUT = "digits.json"  # what the page says of the network
-# A folder that holds all of these is a page that we built, and may be replaced.
+# A folder that holds all of these has a page that we built, which may be replaced.
 MARKS = ("index.html", "digits.onnx", ABOUT, *PAD)
 
 
@@ -68,8 +68,9 @@ def build(
 
     model: any network from float images (N, 1, 28, 28), normalised, to logits (N, 10),
         `models.digit_cnn` or one's own; it stays as it was.
-    folder: to write; None: mnist_web in the cache folder. It must be new, empty, or an
-        earlier page, which is replaced once the new one is whole.
+    folder: to write; None: mnist_web in the cache folder. It must be new, empty but for
+        hidden files, or have an earlier page in it, whose files are replaced once the
+        new one is whole. What else lies there (.git, CNAME) stays.
     mean, std: what the network's images are normalised by, (ink / 255 - mean) / std.
     lang: the language that the page opens in, "es" or "en"; None: that in use.
     source: what it was trained on, a sentence, or one of each language, {"es": ...,
@@ -77,7 +78,7 @@ def build(
         is that of a data set of the course. accuracy: 0..1, on so many `tested` digits
         that it never trained on.
     Raises ValueError for a network with other outputs or a folder that is something
-    else, RuntimeError where onnxruntime-web cannot be had.
+    else or cannot be written, RuntimeError where onnxruntime-web cannot be had.
     """
     lang = lang or language()
     if lang not in LANGUAGES:
@@ -88,30 +89,38 @@ def build(
         )
     target = Path(folder or cache_folder() / "mnist_web").expanduser().absolute()
     _check_replaceable(target)
-    with _beside(target) as page:
-        features = export(model, page / "digits.onnx", mean=mean, std=std)
-        _copy_sources(page)
-        about = {
-            "lang": lang,
-            "parameters": count_parameters(model),
-            "source": source
-            if isinstance(source, dict)
-            else in_both(lambda: _(source)),
-            "accuracy": None if accuracy is None else float(accuracy),
-            "tested": tested,
-            "mean": float(mean),
-            "std": float(std),
-            "features": features,
-            "created": date.today().isoformat(),
-        }
-        _write_json(page / ABOUT, about)
-        _write_json(page / "words.json", page_words())
-    return Page(target, *_weigh(target))
+    sources = source if isinstance(source, dict) else in_both(lambda: _(source))
+    try:
+        with _beside(target) as page:
+            features = export(model, page / "digits.onnx", mean=mean, std=std)
+            _copy_sources(page)
+            about = {
+                "lang": lang,
+                "parameters": count_parameters(model),
+                "source": sources,
+                "accuracy": None if accuracy is None else float(accuracy),
+                "tested": tested,
+                "mean": float(mean),
+                "std": float(std),
+                "features": features,
+                "created": date.today().isoformat(),
+            }
+            _write_json(page / ABOUT, about)
+            _write_json(page / "words.json", page_words())
+            sizes = _weigh(page)
+    except OSError as error:
+        raise ValueError(
+            _("{folder} cannot be written ({error}): name another folder.").format(
+                folder=target, error=error.strerror
+            )
+        ) from error
+    return Page(target, *sizes)
 
 
 def _check_replaceable(folder: Path) -> None:
     ours = all((folder / name).is_file() for name in MARKS)
-    empty = folder.is_dir() and not any(folder.iterdir())
+    # Hidden: what macOS leaves in each folder, and the .git of a site to be.
+    empty = folder.is_dir() and all(p.name[0] == "." for p in folder.iterdir())
     if folder.exists() and not ours and not empty:
         raise ValueError(
             _(
@@ -123,17 +132,21 @@ def _check_replaceable(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _beside(target: Path) -> Iterator[Path]:
-    """A folder to write in, which takes the place of `target` if all went well."""
+    """A folder to write in, whose files move to `target` if all went well.
+
+    One by one: `target` itself may hold the .git and the domain name of somebody's
+    site, or be where a terminal or a server stands.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         dir=target.parent, prefix=f".{target.name}-", ignore_cleanup_errors=True
     ) as staging:
-        page = Path(staging) / "new"
-        page.mkdir()
+        page = Path(staging)
         yield page
-        if target.exists():
-            os.replace(target, Path(staging) / "old")
-        os.replace(page, target)
+        for path in [p for p in page.rglob("*") if p.is_file()]:
+            place = target / path.relative_to(page)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place)
 
 
 def _copy_sources(page: Path) -> None:

@@ -33,12 +33,14 @@ def _page_labels() -> dict[str, str]:
             "needs it: switch it on or try another browser."
         ),
         "missing": _(
-            "{file} could not be loaded: build the page again with `python -m "
-            "course_utils.demos mnist` and serve the whole folder."
+            "{file} could not be loaded: check the connection and load the page again; "
+            "if it is your page, build it again with `python -m course_utils.demos "
+            "mnist` and serve the whole folder."
         ),
         "broken": _(
-            "The network does not start ({reason}): build the page again with `python "
-            "-m course_utils.demos mnist`, or try another browser."
+            "The network does not start ({reason}): load the page again or try another "
+            "browser; if it is your page, build it again with `python -m "
+            "course_utils.demos mnist`."
         ),
         "save": _("Download the drawing"),
         "save_note": _(

@@ -80,6 +80,12 @@ def fetch() -> Path:
     Raises RuntimeError, in one sentence, where they cannot be had.
     """
     if not at_hand():
+        print(
+            _("Fetching {name} (33 MB), this once...").format(
+                name=f"{PACKAGE} {VERSION}"
+            ),
+            flush=True,
+        )
         sources.obtain(
             _download,
             source="download",  # without them there is no page

@@ -363,7 +363,8 @@ export function createPad(el, {
     if (asked !== mine) return; // given up for lost, and asked again since
     asked = null;
     const ms = answer.ms?.toFixed(1) ?? Math.round(performance.now() - mine.time);
-    took.textContent = fill(labels.took, { ms });
+    // An empty sheet is no question: it gets no answer, and no time.
+    took.textContent = answer.probabilities.length ? fill(labels.took, { ms }) : "";
     show(answer);
     if (again) schedule();
   }
@@ -521,6 +522,7 @@ export function createPad(el, {
     } catch (wrong) {
       if (typeof wrong !== "string") throw wrong;
       alert.textContent = wrong;
+      alert.scrollIntoView({ block: "nearest" }); // on a phone it is far below the button
     }
     file.value = ""; // the same file may be chosen again
   });

@@ -138,7 +138,8 @@ for (const [code, name] of Object.entries(NAMES)) {
 $("save").addEventListener("click", save);
 $("maps").append(maps.element);
 const asked = new URLSearchParams(location.search).get("lang");
-lang = asked in NAMES ? asked : document.documentElement.lang;
+const chosen = Object.hasOwn(NAMES, asked) ? asked : null;
+lang = chosen ?? document.documentElement.lang;
 $("not-started").remove();
 $("page").hidden = false;
 try {
@@ -146,7 +147,7 @@ try {
   maps.translate(words[lang]);
   $("maps").hidden = !info.features.length;
   if (info.features.length) maps.build(info.features);
-  speak(asked in NAMES ? asked : info.lang);
+  speak(chosen ?? info.lang);
   await network;
   ready = true;
   tellReady();

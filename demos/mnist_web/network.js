@@ -14,11 +14,14 @@ export class Failure extends Error {
 
 /** The bytes of a file beside the page. Throws a Failure that names it. */
 export async function load(name) {
-  // "no-cache" asks the server whether the copy in the cache is still the newest.
-  const response = await fetch(new URL(name, import.meta.url), { cache: "no-cache" })
-    .catch(() => null);
-  if (!response?.ok) throw new Failure("missing", { file: name });
-  return response.arrayBuffer();
+  try {
+    // "no-cache" asks the server whether the copy in the cache is still the newest.
+    const response = await fetch(new URL(name, import.meta.url), { cache: "no-cache" });
+    if (response.ok) return await response.arrayBuffer(); // which may break off half-way
+  } catch {
+    // no connection, or no longer
+  }
+  throw new Failure("missing", { file: name });
 }
 
 /**

@@ -8,7 +8,7 @@ import base64
 import io
 import os
 import re
-from collections import Counter
+import statistics
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -55,9 +55,11 @@ def folder(network, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def site(folder):
-    site = mnist_web.serve(folder)
-    yield site
+def address(folder):
+    """Where the page is: not at the top of its site, as on many a static host."""
+    (folder.parent / "index.html").write_text("Another page.")
+    site = mnist_web.serve(folder.parent)
+    yield f"{site.address}{folder.name}/"
     site.stop()
 
 
@@ -71,7 +73,9 @@ class Page:
 
     def settle(self):
         """Wait until the page has answered: its timers run in their order."""
-        self.page.evaluate("new Promise((done) => setTimeout(done, 150))")
+        self.page.evaluate(
+            "new Promise((done) => setTimeout(() => setTimeout(done, 20), 20))"
+        )
 
     def draw(self, *strokes):
         """Draw through lists of points, in units of the paper (0 to 280)."""
@@ -90,6 +94,12 @@ class Page:
         box = self.paper.bounding_box()
         scale = box["width"] / 280
         return [(box["x"] + x * scale, box["y"] + y * scale) for x, y in points]
+
+    def is_in_sight(self, selector):
+        """Whether all of an element lies in the window, but for parts of a pixel."""
+        box = self.page.locator(selector).bounding_box()
+        height = self.page.viewport_size["height"]
+        return box["y"] > -1 and box["y"] + box["height"] < height + 1
 
     def click(self, action):
         self.page.locator(f'[data-action="{action}"]').click()
@@ -119,15 +129,15 @@ class Page:
 
 
 @pytest.fixture
-def open_page(browser, site):
-    """open_page(query, breaks=..., **context) -> Page.
+def open_page(browser, address):
+    """open_page(query, breaks=..., at=..., **context) -> Page.
 
     breaks: called with the page before it loads, to break something; then its
-    complaints are allowed.
+    complaints are allowed. at: the address of another page.
     """
     contexts, faults = [], []
 
-    def open_page(query="?lang=en", breaks=None, address=site.address, **context):
+    def open_page(query="?lang=en", breaks=None, at=address, **context):
         context = browser.new_context(
             **{"viewport": {"width": 1000, "height": 900}, **context}
         )
@@ -145,7 +155,7 @@ def open_page(browser, site):
                 "response",
                 lambda r: r.status < 400 or faults.append(f"{r.url}: {r.status}"),
             )
-        page.goto(address + query)
+        page.goto(at + query)
         if not breaks:
             page.get_by_role("application").wait_for()
             notes = [page.get_by_text(WORDS[lang]["save_note"]) for lang in WORDS]
@@ -161,25 +171,41 @@ def open_page(browser, site):
 # --- it loads, and by itself ----------------------------------------------------------
 
 
-def test_it_brings_its_own_files_and_nothing_else(open_page, site, folder):
-    page = open_page()
-    asked = Counter(page.page.asked)
-    assert all(url.startswith((site.address, "blob:")) for url in asked), asked
-    brought = {urlsplit(url).path.removeprefix("/") or "index.html" for url in asked}
+def test_it_brings_its_own_files_and_nothing_else(open_page, address, folder):
+    asked = {url for url in open_page().page.asked if not url.startswith("blob:")}
+    assert all(url.startswith(address) for url in asked), asked
+    names = {urlsplit(url.removeprefix(address)).path for url in asked}
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert brought - {"favicon.ico"} == files - {"ort/LICENSE.txt"}
+    assert {name or "index.html" for name in names} == files - {"ort/LICENSE.txt"}
 
 
-def test_it_cannot_ask_anything_of_another_machine(open_page, site):
+def test_once_loaded_it_needs_no_network(open_page):
+    page = open_page()
+    page.page.context.set_offline(True)
+    page.draw(*RECORDED[7].strokes)
+    assert page.read() == 7
+
+
+# What no rule names is forbidden as well, here a sound.
+FORBIDDEN = """(url) => new Promise((done) => {
+    const tell = (event) => done(event.effectiveDirective);
+    document.addEventListener("securitypolicyviolation", tell);
+    setTimeout(done, 5000);
+    new Audio(url);
+})"""
+
+
+def test_it_cannot_ask_anything_of_another_machine(open_page, address):
     page = open_page(breaks=lambda page: None)  # the refusal is told on the console
     page.paper.wait_for()
-    elsewhere = site.address.replace("127.0.0.1", "localhost")
+    elsewhere = address.replace("127.0.0.1", "localhost")
     refused = "(url) => fetch(url, {mode: 'no-cors'}).then(() => false, () => true)"
     assert page.page.evaluate(refused, elsewhere)
-    assert not page.page.evaluate(refused, site.address)
+    assert not page.page.evaluate(refused, address)
     inline = "() => { const s = document.createElement('script'); s.textContent = "
     inline += "'window.ran = true'; document.head.append(s); return !window.ran; }"
     assert page.page.evaluate(inline)
+    assert page.page.evaluate(FORBIDDEN, elsewhere) == "media-src"
 
 
 def test_the_first_view(open_page):
@@ -202,9 +228,11 @@ def test_the_first_view(open_page):
 def test_recorded_digits_are_recognised(open_page, record_property):
     page = open_page()
     wrong = []
-    for drawing in RECORDED:
+    for i, drawing in enumerate(RECORDED):
         page.click("reset")
-        page.draw(*drawing.strokes)
+        # The second hand is a fast one, of which the page gets a third of the points.
+        hasty = [[*s[:-1:3], s[-1]] for s in drawing.strokes]
+        page.draw(*drawing.strokes if i < 10 else hasty)
         if page.read() != drawing.digit:
             wrong.append((drawing.digit, page.read()))
     record_property("recognised", f"{len(RECORDED) - len(wrong)} of {len(RECORDED)}")
@@ -310,7 +338,7 @@ def test_a_network_without_convolutions_has_no_maps(open_page, tmp_path):
     model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     site = mnist_web.serve(built(model, tmp_path / "page"))
     try:
-        page = open_page(address=site.address)
+        page = open_page(at=site.address)
         page.draw(*RECORDED[0].strokes)
         assert float(page.probabilities()[page.read()]) > 0.1
         assert not page.page.locator("#maps").is_visible()
@@ -318,18 +346,28 @@ def test_a_network_without_convolutions_has_no_maps(open_page, tmp_path):
         site.stop()
 
 
+ASK_OFTEN = """async (box) => {
+    const said = [];
+    for (let i = 0; i < 110; i++) {
+        box.click();
+        await new Promise((done) => setTimeout(done, 5));
+        said.push(document.querySelector(".pad-took").textContent);
+    }
+    return said;
+}"""
+
+
 def test_a_prediction_takes_a_moment(open_page, record_property):
     page = open_page()
     page.draw(*RECORDED[2].strokes)
-    for _ in range(110):  # the last hundred count
-        page.page.get_by_role("checkbox").click()
-        page.page.evaluate("new Promise((done) => setTimeout(done, 1))")
-    page.settle()
+    answers = page.page.get_by_role("checkbox").evaluate(ASK_OFTEN)
+    took = [float(re.fullmatch(r"Answered in ([\d.]+) ms", a)[1]) for a in answers]
     said = page.page.locator("#about-time").inner_text()
     ms, n = re.match(r"([\d.]+) ms \(median of (\d+)", said).groups()
     record_property("median_ms", ms)
     print(f"median prediction: {ms} ms")
-    assert int(n) == 100
+    assert int(n) == 100  # the last hundred count
+    assert float(ms) == pytest.approx(statistics.median(took[-100:]), abs=0.11)
     assert float(ms) < 20
 
 
@@ -348,6 +386,8 @@ def test_undo_and_reset(open_page):
     assert (page.pixels() == one).all() and page.probabilities() == first
     page.click("reset")
     assert (page.pixels() == 255).all() and page.probabilities() == ["–"] * 10
+    assert page.page.locator(".pad-took").inner_text() == ""  # nothing was asked
+    assert page.page.locator("#save").is_disabled()
     page.click("undo")
     assert (page.pixels() == one).all() and page.probabilities() == first
 
@@ -464,8 +504,7 @@ def serious(axe, page):
     return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in BLOCKING]
 
 
-@pytest.mark.parametrize("lang", ["es", "en"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "lang"), [("light", "es"), ("dark", "en")])
 def test_axe_finds_no_serious_fault(open_page, axe, artifacts, lang, scheme):
     page = open_page(f"?lang={lang}", color_scheme=scheme)
     assert serious(axe, page) == []
@@ -483,9 +522,9 @@ def test_axe_would_find_a_fault(open_page, axe):
 
 def test_dark_follows_the_system(open_page):
     colors = "(e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]"
-    seen = {}
+    page, seen = open_page(), {}
     for scheme in ("light", "dark"):
-        page = open_page(color_scheme=scheme)
+        page.page.emulate_media(color_scheme=scheme)
         found = page.page.locator("body").evaluate(colors)
         seen[scheme] = [int(re.search(r"\d+", color)[0]) for color in found]
         assert (page.pixels() == 255).all()  # paper stays white
@@ -493,13 +532,47 @@ def test_dark_follows_the_system(open_page):
     assert seen["dark"][0] < 60 < 200 < seen["dark"][1]
 
 
+def test_with_forced_colours_what_is_pressed_still_shows(open_page):
+    page = open_page(forced_colors="active")
+    page.click("white")
+    color = "(button) => getComputedStyle(button).backgroundColor"
+    for on, off in (("English", "Español"), ("White stroke", "Reset")):
+        buttons = [page.page.get_by_role("button", name=name) for name in (on, off)]
+        pressed, other = (button.evaluate(color) for button in buttons)
+        assert pressed != other
+
+
 @pytest.mark.parametrize("lang", ["es", "en"])
-@pytest.mark.parametrize("width", [320, 360])
-def test_a_phone_needs_no_sideways_scrolling(open_page, artifacts, lang, width):
-    page = open_page(f"?lang={lang}", viewport={"width": width, "height": 740})
-    page.draw(*RECORDED[6].strokes)
-    assert page.page.evaluate("document.documentElement.scrollWidth") <= width
-    page.page.screenshot(path=artifacts / f"mnist_{width}_{lang}.png", full_page=True)
+def test_a_phone_needs_no_sideways_scrolling(open_page, artifacts, lang):
+    page = open_page(f"?lang={lang}")
+    page.draw([(140, 60), (140, 220)])
+    for width in (320, 360, 390, 640):  # 640: half of 1280, a zoom of 200%
+        page.page.set_viewport_size({"width": width, "height": 740})
+        page.settle()
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+        path = artifacts / f"mnist_{width}_{lang}.png"
+        page.page.screenshot(path=path, full_page=True)
+
+
+def test_on_a_phone_what_one_draws_and_the_answer_share_the_screen(open_page):
+    page = open_page("?lang=es", viewport={"width": 360, "height": 740})
+    page.paper.evaluate("(paper) => paper.scrollIntoView()")
+    page.draw(*RECORDED[1].strokes)
+    for part in (".pad-paper", ".pad-status", ".pad-table"):
+        assert page.is_in_sight(part), part
+
+
+def test_on_a_phone_a_wrong_file_is_told_where_one_sees_it(open_page):
+    page = open_page(viewport={"width": 360, "height": 740})
+    file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    page.page.locator("input[type=file]").set_input_files(file)
+    page.page.get_by_text("notes.txt cannot be read as an image").wait_for()
+    assert page.is_in_sight(".pad-alert")
+
+
+def test_an_address_that_asks_for_another_language_is_no_fault(open_page):
+    page = open_page("?lang=toString")  # which every object of JavaScript has
+    assert page.page.title() == WORDS["en"]["title"]
 
 
 def test_every_word_changes_with_the_language_and_the_drawing_stays(open_page):
@@ -536,11 +609,23 @@ def damaged(pattern):
     return lambda page: page.route(pattern, lambda route: route.fulfill(body=b"oh no"))
 
 
+def broken_off(page):
+    """The connection ends in the middle of the largest file."""
+    page.add_init_script(
+        """const whole = Response.prototype.arrayBuffer;
+        Response.prototype.arrayBuffer = function () {
+            if (!this.url.endsWith(".wasm")) return whole.call(this);
+            return Promise.reject(new TypeError("network error"));
+        };"""
+    )
+
+
 RUNTIME = "ort-wasm-simd-threaded"
 FAULTS = [
     ("digits.onnx could not be loaded", missing("**/digits.onnx")),
     ("digits.json could not be loaded", missing("**/digits.json")),
     (f"ort/{RUNTIME}.wasm could not be loaded", missing("**/*.wasm")),
+    (f"ort/{RUNTIME}.wasm could not be loaded: check the connection", broken_off),
     ("does not start (Failed to fetch", missing("**/ort.wasm.min.mjs")),
     ("does not start (no available backend", missing(f"**/{RUNTIME}.mjs")),
     ("does not start (no available backend", damaged("**/*.wasm")),
@@ -555,7 +640,7 @@ FAULTS = [
 @pytest.mark.parametrize(("sentence", "breaks"), FAULTS)
 def test_a_fault_is_a_sentence_and_not_an_empty_page(open_page, sentence, breaks):
     page = open_page(breaks=breaks)
-    alert = page.page.locator("#failure")
+    alert = page.page.locator("#failure[role=alert]")  # a screen reader tells it
     page.page.locator("#failure:not(:empty)").wait_for()
     assert sentence in alert.inner_text()
     assert not page.page.locator("main section").first.is_visible()
@@ -577,10 +662,10 @@ def test_a_page_opened_as_a_file_says_so(browser, folder):
     page.close()
 
 
-def test_without_javascript_or_without_words_it_says_so(open_page, browser, site):
+def test_without_javascript_or_without_words_it_says_so(open_page, browser, address):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(site.address)
+    page.goto(address)
     assert both_sentences(page)
     context.close()
     assert both_sentences(open_page(breaks=missing("**/words.json")).page)

@@ -1,8 +1,10 @@
 """The folder of the page: what is exported into it, how it is built and served."""
 
+import copy
 import http.client
 import importlib
 import json
+import shutil
 import socket
 import sys
 import types
@@ -42,6 +44,20 @@ def network():
     return digit_cnn(width=4)
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """One export, which takes seconds: the network, before and after; its file."""
+    torch.manual_seed(3)
+    network = digit_cnn(width=4)
+    # Statistics that no one would have left alone: batch norm must be in eval mode.
+    network.train()(torch.randn(32, 1, 28, 28) * 3)
+    network[1].eval()  # frozen by hand
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    path = tmp_path_factory.mktemp("alone") / "digits.onnx"
+    assert onnx_file.export(network, path, **NORMALISED) == [4, 14, 14]
+    return network, before, path
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Instead of an export of seconds, the first weight in a file."""
@@ -79,16 +95,13 @@ def contents_of(folder):
 # --- the ONNX file --------------------------------------------------------------------
 
 
-def test_the_file_answers_like_the_network_and_normalises_by_itself(network, tmp_path):
-    # Statistics that no one would have left alone: batch norm must be in eval mode.
-    network.train()(torch.randn(32, 1, 28, 28) * 3)
-    path = tmp_path / "digits.onnx"
-    assert onnx_file.export(network, path, **NORMALISED) == [4, 14, 14]
+def test_the_file_answers_like_the_network_and_normalises_by_itself(exported):
+    network, _before, path = exported
+    network = copy.deepcopy(network).eval()
     session = onnxruntime.InferenceSession(path)
     assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [
         ("image", "tensor(float)", [1, 1, 28, 28])
     ]
-    network.eval()
     for digit in mnist("embedded").test.x[:20]:
         x = (digit[None].float() / 255 - 0.1307) / 0.3081
         with torch.no_grad():
@@ -99,21 +112,16 @@ def test_the_file_answers_like_the_network_and_normalises_by_itself(network, tmp
         np.testing.assert_allclose(features, maps.numpy(), atol=1e-4)
 
 
-def test_the_network_stays_as_it_was(network, tmp_path):
-    network.train()
-    network[1].eval()  # frozen by hand
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    onnx_file.export(network, tmp_path / "digits.onnx", **NORMALISED)
+def test_the_network_stays_as_it_was(exported):
+    network, before, _path = exported
     after = network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert network.training and network[0].training and not network[1].training
     assert not network[0]._forward_hooks
 
 
-def test_the_file_is_alone_and_says_nothing_of_this_disk(network, tmp_path):
-    path = tmp_path / "alone" / "digits.onnx"
-    path.parent.mkdir()
-    onnx_file.export(network, path, **NORMALISED)
+def test_the_file_is_alone_and_says_nothing_of_this_disk(exported):
+    *_networks, path = exported
     assert [*path.parent.iterdir()] == [path]
     content = path.read_bytes()
     root = str(places.demos_folder().parent).encode()
@@ -226,17 +234,42 @@ def test_the_folder_has_all_that_the_page_needs(network, tmp_path):
     assert str(page).startswith(f"{page.folder}: {page.size:,} bytes, ")
 
 
-def test_an_earlier_page_is_replaced_whole(quick, network, tmp_path):
+def test_an_earlier_page_is_replaced_and_what_was_added_to_it_stays(
+    quick, network, tmp_path
+):
     folder = tmp_path / "page"
-    mnist_web.build(network, folder, **NORMALISED)
-    (folder / "left over.js").write_text("old")
-    first = contents_of(folder)
+    page = mnist_web.build(network, folder, **NORMALISED)
+    added = {".git/HEAD": b"ref", "CNAME": b"example.org", "ort/notes.txt": b"mine"}
+    for name, content in added.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    first, inode = contents_of(folder), folder.stat().st_ino
     torch.manual_seed(4)
-    mnist_web.build(digit_cnn(2), folder, **NORMALISED)
+    again = mnist_web.build(digit_cnn(2), folder, lang="es", **NORMALISED)
     second = contents_of(folder)
-    assert set(second) == set(first) - {"left over.js"}
-    assert second["digits.onnx"] != first["digits.onnx"]
+    assert set(second) == set(first)
+    assert {name for name in first if second[name] != first[name]} == {
+        "digits.onnx",
+        "digits.json",
+    }
+    assert folder.stat().st_ino == inode  # a terminal or a server may stand in it
+    assert page.size < sum(map(len, first.values()))  # of the page alone
+    assert again.size == sum(map(len, second.values())) - sum(map(len, added.values()))
     assert [p.name for p in tmp_path.iterdir() if p.name[0] == "."] == []
+
+
+def test_a_folder_with_only_hidden_files_counts_as_empty(quick, network, tmp_path):
+    (tmp_path / "site" / ".git").mkdir(parents=True)
+    (tmp_path / "site" / ".DS_Store").touch()
+    page = mnist_web.build(network, tmp_path / "site", **NORMALISED)
+    assert {"index.html", ".DS_Store"} < set(contents_of(page.folder))
+
+
+def test_a_folder_that_cannot_be_written_gives_a_sentence(quick, network, tmp_path):
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "page"
+    with pytest.raises(ValueError, match=r"cannot be written \(.+\): name another"):
+        mnist_web.build(network, folder, **NORMALISED)
 
 
 def test_by_default_the_page_lies_in_the_cache(quick, network, tmp_path):
@@ -280,8 +313,13 @@ def test_what_goes_wrong_in_the_middle_changes_nothing(
     assert [p.name for p in tmp_path.iterdir() if p.name[0] == "."] == []
 
 
-def test_numbers_that_differ_are_not_published(network, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_file, "TOLERANCE", -1.0)
+def test_numbers_that_differ_are_not_published(
+    exported, network, tmp_path, monkeypatch
+):
+    def write(published, names, path):  # that of other weights
+        shutil.copyfile(exported[-1], path)
+
+    monkeypatch.setattr(onnx_file, "_write", write)
     with pytest.raises(RuntimeError, match=r"differs from PyTorch's by"):
         mnist_web.build(network, tmp_path / "page", **NORMALISED)
     assert not (tmp_path / "page").exists()
@@ -432,18 +470,21 @@ def weights(tmp_path):
     return path
 
 
-def test_out_writes_the_folder_and_does_not_serve(weights, tmp_path, capsys):
+def test_out_writes_the_folder_and_does_not_serve(quick, weights, tmp_path, capsys):
     out = tmp_path / "upload"
     assert main(["mnist", "--weights", str(weights), "--out", str(out)]) == 0
     about = json.loads((out / "digits.json").read_text(encoding="utf-8"))
     assert about["lang"] == "es"
     assert about["accuracy"] is None and about["tested"] is None
+    assert about["source"]["en"] == "unknown: weights of your own"
+    assert about["source"]["es"].startswith("desconocidos")
     assert (about["mean"], about["std"]) == (0.1307, 0.3081)
     said = capsys.readouterr().out
     assert str(out) in said and _("Upload this folder to any static host.") in said
 
 
-def test_it_serves_until_ctrl_c(quick, weights, monkeypatch, capsys):
+@pytest.mark.parametrize("flags", [[], ["--no-browser"]], ids=str)
+def test_it_serves_until_ctrl_c(quick, weights, monkeypatch, capsys, flags):
     seen = []
 
     def interrupted(seconds):
@@ -456,9 +497,9 @@ def test_it_serves_until_ctrl_c(quick, weights, monkeypatch, capsys):
     command = sys.modules[main.__module__]
     monkeypatch.setattr(command.time, "sleep", interrupted)
     monkeypatch.setattr(command.webbrowser, "open", opened.append)
-    assert main(["mnist", "--lang", "en", "--weights", str(weights)]) == 0
+    assert main(["mnist", "--lang", "en", "--weights", str(weights), *flags]) == 0
     ((address, is_the_page),) = seen
-    assert is_the_page and opened == [address]
+    assert is_the_page and opened == ([] if flags else [address])
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address)
     assert capsys.readouterr().err == ""

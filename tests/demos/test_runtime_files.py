@@ -85,15 +85,17 @@ def contents_of(folder) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")}
 
 
-def test_without_npm_the_registry_is_asked_once(registry):
+def test_without_npm_the_registry_is_asked_once(registry, capsys):
     _where, asked = registry
     assert not runtime_files.at_hand()
     folder = runtime_files.fetch()
+    said = capsys.readouterr().out
+    assert said == "Fetching onnxruntime-web 1.30.0 (33 MB), this once...\n"
     assert contents_of(folder) == CONTENT
     assert sum(line.startswith("GET") for line in asked) == 1
     asked.clear()
     assert runtime_files.at_hand() and runtime_files.fetch() == folder
-    assert not asked
+    assert not asked and capsys.readouterr().out == ""
 
 
 def test_a_damaged_file_is_fetched_again(registry):

@@ -53,7 +53,7 @@ def report(seed: int) -> str:
         policy={
             "auto": _("cached, else downloaded, else embedded"),
             "download": _("downloaded"),
-            "embedded": _("embedded, no network needed"),
+            "embedded": _("embedded, no internet needed"),
         }.get(policy, policy),
     )
 

@@ -8,7 +8,7 @@ from course_utils.locale import _
 
 
 def diabetes(seed: int = 0) -> Table:
-    """The diabetes study of Efron and others, cut 60/20/20; no network needed.
+    """The diabetes study of Efron and others, cut 60/20/20; no internet needed.
 
     seed: int from 0 to 2**32 - 1, which shuffles the patients before the cut. Two seeds
         share patients: a model is tested on the cut that it was trained on.
@@ -62,7 +62,7 @@ def diabetes(seed: int = 0) -> Table:
         source=_(
             "442 real diabetes patients (Efron, Hastie, Johnstone and Tibshirani, "
             "2004, doi 10.1214/009053604000000067), which come with scikit-learn: 266 "
-            "to train, 88 to validate, 88 to test; no network needed."
+            "to train, 88 to validate, 88 to test; no internet needed."
         ),
         real=True,
     )

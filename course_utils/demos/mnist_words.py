@@ -43,9 +43,7 @@ def _page_labels() -> dict[str, str]:
             "course_utils.demos mnist`."
         ),
         "save": _("Download the drawing"),
-        "save_note": _(
-            "A PNG of 140×140 pixels; read in Python, it gets the same answer."
-        ),
+        "save_note": _("A PNG of 140×140 pixels: Python reads the same digit in it."),
         "maps_title": _("What lights up in the first block"),
         "maps_empty": _("Draw a digit and see which maps light up."),
         "strongest": _("Map {n} lights up most."),

@@ -37,7 +37,7 @@ def test_report_in_the_language(lang, word, threads, capsys):
 
 
 @pytest.mark.parametrize(
-    "policy, word", [("auto", "downloaded"), ("embedded", "no network")]
+    "policy, word", [("auto", "downloaded"), ("embedded", "no internet")]
 )
 def test_report_names_the_data_policy(policy, word, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_DATA", policy)

@@ -201,7 +201,7 @@ def _synthetic(asked: Asked) -> Patients:
         asked,
         title=_(
             "Synthetic patients: tumours grown in the MNI152 template brain, images "
-            "from equations of the MR signal, no real patient among them, no network "
+            "from equations of the MR signal, no real patient among them, no internet "
             "needed"
         ),
         where="course_utils.data.synthetic.brains",

@@ -74,6 +74,20 @@ def render_png(shown: Brain, view: View) -> bytes:
     return _without_casts(panels_to_png([_panel(shown, view)]))
 
 
+def pictures_to_html(shown: Brain, view: View) -> str:
+    """The slices alone, a drawing for each modality, for a page with words of its own.
+
+    The first drawing's description is that of all.
+    """
+    chosen, (width, height) = channels(shown, view), _size(shown, view)
+    panels = []
+    for channel in chosen:
+        label = shown.modalities[channel] if panels else describe(shown, view)
+        shapes = _picture(shown, view, channel, 0, width, height)
+        panels.append(Panel(shapes, label, width, TOP + height))
+    return panels_to_html(panels)
+
+
 def _without_casts(png: bytes) -> bytes:
     """The picture with the nearly grey among its 256 colours made grey.
 
@@ -91,11 +105,7 @@ def _without_casts(png: bytes) -> bytes:
 
 
 def _panel(shown: Brain, view: View) -> Panel:
-    chosen = channels(shown, view)
-    scale = SCALE if len(chosen) > 1 else ALONE
-    sides = np.delete(shown.voxel, PLANES[view.plane][0])
-    rows, columns = cut(shown.grey, view.plane, view.at).shape[1:]
-    height, width = round(scale * sides[0] * rows), round(scale * sides[1] * columns)
+    chosen, (width, height) = channels(shown, view), _size(shown, view)
     shapes, right, bottom = [], -APART, TOP + height
     for channel in chosen:
         shapes += _picture(shown, view, channel, right + APART, width, height)
@@ -109,10 +119,18 @@ def _panel(shown: Brain, view: View) -> Panel:
         left += LEGEND + 4 * APART
     else:
         top = _below(legend) + 4
-    notes = _notes(shown, view, left, top, right)
-    low = max(bottom, _below(legend), _below(notes) - LINE / 2)
-    shapes += legend + notes
+    words = _notes(shown, view, left, top, right)
+    low = max(bottom, _below(legend), _below(words) - LINE / 2)
+    shapes += legend + words
     return Panel(shapes, describe(shown, view), max(right, LEGEND), round(low))
+
+
+def _size(shown: Brain, view: View) -> tuple[int, int]:
+    """Width and height of each picture in view, in pixels."""
+    scale = SCALE if len(channels(shown, view)) > 1 else ALONE
+    sides = np.delete(shown.voxel, PLANES[view.plane][0])
+    rows, columns = cut(shown.grey, view.plane, view.at).shape[1:]
+    return round(scale * sides[1] * columns), round(scale * sides[0] * rows)
 
 
 def _legend(shown: Brain, view: View, x: float, y: float) -> list:
@@ -137,17 +155,20 @@ def _legend(shown: Brain, view: View, x: float, y: float) -> list:
     return shapes
 
 
-def _notes(shown: Brain, view: View, x: float, y: float, right: float) -> list[Text]:
+def notes(shown: Brain, view: View) -> list[str]:
     """Where we are, which line is whose, and which side is which."""
-    notes = [where(shown, view)]
+    said = [where(shown, view)]
     if view.overlay == "both":
-        notes.append(_("Solid line: truth; dashed line: prediction."))
+        said.append(_("Solid line: truth; dashed line: prediction."))
     elif view.overlay in shown.masks:
-        said = source_names()[view.overlay]
-        notes.append(_("Colours and lines: {what}.").format(what=said))
-    notes += orientation(view)
+        source = source_names()[view.overlay]
+        said.append(_("Colours and lines: {what}.").format(what=source))
+    return said + orientation(view)
+
+
+def _notes(shown: Brain, view: View, x: float, y: float, right: float) -> list[Text]:
     room = int((right - x) / LETTER)
-    lines = [line for note in notes for line in wrap(note, room)]
+    lines = [line for note in notes(shown, view) for line in wrap(note, room)]
     return [
         Text(x, y + LINE * i, line, WORDS, MUTED if i else INK, "left")
         for i, line in enumerate(lines)

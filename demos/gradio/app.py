@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-LANG = "es"  # or "en"
+LANG = "es"  # "es" or "en"
 HERE = Path(__file__).resolve().parent
 
 # The course lies beside this file in a Space, and two folders up in a clone; where it

@@ -3,11 +3,11 @@
 Screenshots go to artifacts/: look at them after a change of a page.
 """
 
-import gzip
 import io
 import os
 import re
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,7 +29,7 @@ CAMERA = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-LIMIT = 8 * 2**20  # bytes of a file, in this test
+LIMIT = 4 * 2**20  # bytes of a file, in this test
 PATIENCE = 60_000  # ms, for a network that segments a brain
 MODALITIES = "flair", "t1", "t1ce", "t2"
 
@@ -103,7 +103,7 @@ class App:
 
     def open_patient(self):
         """The first synthetic patient, in the third tab."""
-        self.tab("Brain tumours")
+        self.tab("Tumours")
         status = self.page.locator("#course-status")
         expect(status).to_contain_text("synthetic", timeout=PATIENCE)
         self.picture.wait_for()
@@ -169,8 +169,10 @@ def test_a_digit_is_drawn_read_and_taken_back(visit, artifacts):
     status = app.page.locator(".pad-status")
     rows = app.page.locator(".pad-table tbody tr")
     expect(status).to_have_text("Draw a digit and watch the answer.")
-    app.stroke((80, 70), (200, 70), (120, 230))
-    expect(status).to_have_text(re.compile(r"It reads 7, with probability 0\.\d{4}\."))
+    app.stroke((90, 60), (80, 150), (190, 150))
+    expect(status).to_have_text(re.compile("It (reads [^4]|hesitates)"))
+    app.stroke((165, 60), (165, 230))  # a 4 by this last stroke only
+    expect(status).to_have_text(re.compile(r"It reads 4, with probability 0\.\d{4}\."))
     assert rows.count() == 10
     values = [float(text) for text in app.page.locator(".pad-value").all_inner_texts()]
     assert sum(values) == pytest.approx(1, abs=1e-3)
@@ -178,8 +180,11 @@ def test_a_digit_is_drawn_read_and_taken_back(visit, artifacts):
     # Another tab and back: the drawing is still there.
     app.tab("Signs")
     app.tab("Digits")
-    expect(status).to_contain_text("It reads 7")
-    app.page.get_by_role("button", name="Undo stroke").click()
+    expect(status).to_contain_text("It reads 4")
+    undo = app.page.get_by_role("button", name="Undo stroke")
+    undo.click()
+    expect(status).not_to_contain_text("It reads 4")
+    undo.click()
     expect(status).to_have_text("Draw a digit and watch the answer.")
 
 
@@ -322,9 +327,13 @@ def uploaded(folder):
 def test_the_files_of_a_patient_are_segmented_scored_and_deleted(
     visit, site, files, artifacts
 ):
-    app = visit()
-    app.open_patient()
-    app.patient_files.set_input_files(sorted(files.iterdir()))
+    # In a class everybody opens the same files, which Gradio keeps only once: they go
+    # neither for the others when the first has read them, nor stay when all have gone.
+    pair = app, other = visit(), visit()
+    for one in pair:
+        one.open_patient()
+        one.patient_files.set_input_files(sorted(files.iterdir()))
+        expect(one.page.locator("#course-files a")).to_have_count(5)
     expect(app.page.get_by_text("Case_7_t1ce")).to_be_visible()
     app.send()
     status = app.page.locator("#course-status")
@@ -332,11 +341,16 @@ def test_the_files_of_a_patient_are_segmented_scored_and_deleted(
     expect(status).to_contain_text(said, timeout=PATIENCE)
     results = app.page.locator("#course-results")
     expect(results).not_to_contain_text("synthetic")
-    score = results.locator("tbody tr").first.locator("td").nth(1).inner_text()
-    assert float(score) > 0.5
+    score = results.locator("tbody tr").first.locator("td").first.inner_text()
+    assert 0.5 < float(score) <= 1
     expect(app.picture).to_have_attribute("aria-label", re.compile("^Case_7, axial"))
     expect(app.page.get_by_text("Case_7_t1ce")).to_have_count(0)
     app.page.screenshot(path=artifacts / "gradio_upload.png", full_page=True)
+    assert len(uploaded(site[1])) == 5
+    other.page.close()
+    deadline = time.monotonic() + 20
+    while uploaded(site[1]) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert uploaded(site[1]) == []
     # And back to the synthetic one.
     app.page.get_by_label("Synthetic patient").click()
@@ -371,19 +385,15 @@ def test_what_is_wrong_with_files_is_said_and_nothing_is_lost(visit, site, files
     expect(page.get_by_text("Case_7_flair")).to_be_visible()
 
 
-def test_a_file_that_is_too_large_is_refused(visit):
+def test_a_file_that_is_too_large_is_refused(visit, tmp_path):
     """By Gradio itself: what is beyond its limit never reaches us."""
     app = visit()
-    app.tab("Brain tumours")
-    noise = np.random.default_rng(0).bytes(LIMIT + 1)
-    large = {
-        "name": "Case_7_t1.nii.gz",
-        "mimeType": "application/gzip",
-        "buffer": gzip.compress(noise, 0),
-    }
+    app.tab("Tumours")
+    large = tmp_path / "Case_7_t1.nii"
+    large.write_bytes(bytes(LIMIT + 1))
     app.patient_files.set_input_files([large])
-    said = app.page.get_by_text("exceed the maximum allowed size of 8.0 Mb")
-    expect(said).to_contain_text("Case_7_t1.nii.gz")
+    said = app.page.get_by_text("exceed the maximum allowed size of 4.0 Mb")
+    expect(said).to_contain_text("Case_7_t1.nii")
 
 
 def test_the_real_files_of_a_patient(visit, site, tmp_path):
@@ -429,14 +439,61 @@ def test_axe_finds_no_serious_fault(visit, scheme):
     assert faults == []
 
 
-def test_on_a_telephone_nothing_is_wider_than_the_page(visit, artifacts):
+# Elements in which something is cut or must be scrolled to; not a drawing's letters.
+TOO_WIDE = """() => [...document.querySelectorAll(".tabitem *, [role=tablist] *")]
+    .filter((e) => e.checkVisibility() && !e.closest("svg, .visually-hidden"))
+    .filter((e) => !e.closest(".pad-table thead, .photo-table thead"))  // not seen
+    .filter((e) => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1)
+    .map((e) => [e.tagName, e.id, String(e.className), e.scrollWidth, e.clientWidth])
+"""
+
+
+def test_on_a_telephone_all_is_below_one_another(visit, artifacts):
     app = visit()
-    app.page.set_viewport_size({"width": 375, "height": 700})
-    for name, tab in (("digits", "Digits"), ("signs", "Signs"), ("tumour", "Brain")):
-        app.tab(tab)
-        if name == "tumour":
-            app.open_patient()
-        wide = app.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 375, name
+    page = app.page
+    page.set_viewport_size({"width": 360, "height": 700})
+
+    def check(name):
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360, name
+        assert page.evaluate(TOO_WIDE) == [], name
         path = artifacts / f"gradio_telephone_{name}.png"
-        app.page.screenshot(path=path, full_page=True)
+        page.screenshot(path=path, full_page=True)
+
+    check("digits")
+    for tab in ("Digits", "Signs", "Tumours"):  # none behind a button
+        expect(page.get_by_role("tab", name=tab)).to_be_visible()
+    app.tab("Signs")
+    check("signs")
+    app.open_patient()
+    check("tumour")
+    picture, words, results, controls = (
+        page.locator(where).bounding_box()
+        for where in (
+            "#course-slice svg",
+            ".course-view > :last-child",
+            "#course-results",
+            "#course-files",
+        )
+    )
+    assert picture["width"] > 300
+    tops = [box["y"] for box in (picture, words, results, controls)]
+    assert tops == sorted(tops)
+    page.get_by_label("Modality").click()
+    page.get_by_role("option", name="all, side by side").click()
+    four = page.locator("#course-slice svg")
+    expect(four).to_have_count(4)
+    check("tumour_four")
+    places = [one.bounding_box() for one in four.all()]
+    assert len({round(box["x"]) for box in places}) == 2
+    assert all(box["width"] > 130 for box in places)
+
+
+def test_gradios_own_words_are_in_the_page_s_language(browser, site):
+    """Not in that of the browser, which here is Spanish."""
+    context = browser.new_context(locale="es-ES")
+    app = App(context.new_page(), site[0])
+    app.tab("Tumours")
+    expect(app.page.get_by_text("Click to Upload")).to_be_visible()
+    assert app.page.locator("html").get_attribute("lang") == "en"
+    context.close()

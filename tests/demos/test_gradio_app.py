@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from course_utils.demos import gradio_app, networks
 from course_utils.demos.gradio_app import case, digits, signs, tumour, upload, words
 from course_utils.explain import class_map
 from course_utils.locale import language, set_language
+from course_utils.plots import REGION_COLORS
 from course_utils.widgets.base import number
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +96,7 @@ def test_nothing_is_reported_and_what_is_uploaded_is_deleted(stand_ins):
     app = gradio_app.build_app("en", stand_ins)
     assert app.analytics_enabled is False
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
-    assert max(app.delete_cache) <= 3600
+    assert sum(app.delete_cache) <= 3600  # how often is looked, and how old it may be
     settings = app.launch.keywords
     assert settings["max_file_size"] <= 200 * 2**20
     theme = settings["theme"]
@@ -131,6 +133,28 @@ def test_an_old_gradio_gets_the_command_that_helps(stand_ins, monkeypatch):
     monkeypatch.setattr(gradio_app, "version", lambda package: "5.49.1")
     with pytest.raises(RuntimeError, match=r'5\.49\.1 .*pip install "gradio>=6\.7,<7"'):
         gradio_app.build_app("en", stand_ins)
+
+
+def test_the_command_says_where_the_page_is_and_offers_nothing_else(
+    monkeypatch, capsys
+):
+    class App:
+        blocked = False
+
+        def launch(self, **settings):
+            assert settings["quiet"] and settings["prevent_thread_lock"]
+            assert (settings["server_port"], settings["inbrowser"]) == (None, False)
+            return None, "http://127.0.0.1:7860/", None
+
+        def block_thread(self):
+            self.blocked = True
+
+    app = App()
+    monkeypatch.setattr(gradio_app, "build_app", lambda lang: app)
+    gradio_app.launch("en", browser=False)
+    said = capsys.readouterr().out
+    assert said == "The page is at http://127.0.0.1:7860/\nPress Ctrl+C to stop.\n"
+    assert app.blocked
 
 
 # --- digits ---------------------------------------------------------------------------
@@ -347,6 +371,18 @@ def other_file(files, name="notes.txt"):
     files[name] = path
 
 
+def of_another(files):
+    """A file of another patient, which in BraTS would fit."""
+    files["t2"] = files["t2"].rename(files["t2"].with_name("Case_8_t2.nii.gz"))
+
+
+def plain_text(files):
+    """As a header, these letters would promise an immense volume."""
+    files["t1"].unlink()
+    files["t1"] = files["t1"].with_name("Case_7_t1.nii")
+    files["t1"].write_text("This is no volume. " * 50)
+
+
 def truncated(files):
     files["t1"].write_bytes(files["t1"].read_bytes()[:-2000])
 
@@ -420,6 +456,11 @@ WRONG = {
         lambda files: other_file(files, "scan.nii.gz"),
         "name of scan.nii.gz does not say what it is",
     ),
+    "two patients": (
+        of_another,
+        "Case_7_flair.nii.gz and Case_8_t2.nii.gz are of two patients",
+    ),
+    "plain text": (plain_text, "Case_7_t1.nii is damaged or no NIfTI file"),
     "truncated": (truncated, "Case_7_t1.nii.gz is damaged"),
     "text": (text, "Case_7_t2.nii.gz is damaged or no NIfTI file"),
     "shape": (resized, r"Case_7_t2.nii.gz has shape \(69, 80, 66\)"),
@@ -458,11 +499,42 @@ def test_wrong_files_get_one_sentence_and_stay(files, tmp_path, kind):
     assert model.calls == 0
 
 
-def test_a_small_file_that_unpacks_to_a_large_one_is_not_unpacked(files, monkeypatch):
+@parametrize("name", ["Case_7_t1.nii.gz", "CASE_7_T1.NII.GZ"])
+def test_a_small_file_that_unpacks_to_a_large_one_is_not_unpacked(
+    files, monkeypatch, name
+):
     monkeypatch.setattr(upload, "UNPACKED", 2**21)
+    files["t1"] = files["t1"].rename(files["t1"].with_name(name))
     files["t1"].write_bytes(gzip.compress(bytes(2**22)))
-    with pytest.raises(ValueError, match=r"Case_7_t1.nii.gz is too large"):
+    with pytest.raises(ValueError, match=f"{name} is too large"):
         upload.read(list(files.values()))
+
+
+def test_a_file_that_is_gone_is_asked_for_again(files):
+    files["t2"].unlink()
+    with pytest.raises(ValueError, match=r"Case_7_t2.nii.gz has been deleted here"):
+        upload.read(list(files.values()))
+
+
+def test_files_whose_names_say_nothing_but_what_they_are_have_no_patient(files):
+    paths = [path.rename(path.with_name(path.name[7:])) for path in files.values()]
+    assert upload.read(paths).patient.name == "patient"
+
+
+def test_a_file_goes_with_the_last_visitor_who_has_it(tmp_path):
+    mine, ours = tmp_path / "mine.nii", tmp_path / "ours.nii"
+    for path in (mine, ours):
+        path.touch()
+    visitors = tumour.Visitors()
+    visitors.keep("Ana", [mine, ours])
+    visitors.keep("Luis", [ours])
+    visitors.keep("Ana", [ours])  # took one out of the list
+    assert not mine.exists() and ours.exists()
+    visitors.keep("Ana", None)
+    assert ours.exists()
+    visitors.keep("Eva", None)  # never had any
+    visitors.keep("Luis", [])
+    assert not ours.exists()
 
 
 def test_a_file_of_too_many_megabytes_is_refused(files, monkeypatch):
@@ -495,7 +567,6 @@ def test_labels_whose_meaning_changed_are_refused(files, tmp_path):
 def test_a_prediction_is_scored_in_the_voxels_of_the_file_and_can_be_saved(files):
     paths = list(files.values())
     found, said = tumour.from_files([str(path) for path in paths], Threshold())
-    assert not any(path.exists() for path in paths)
     assert said == "The files of Case_7 have been read and deleted here."
     image = nibabel.load(found.path)
     assert image.shape == SHAPE
@@ -510,9 +581,14 @@ def test_a_prediction_is_scored_in_the_voxels_of_the_file_and_can_be_saved(files
     assert found.scores["WT"] > 0.9
     text = case.table(found)
     assert "synthetic" not in text
-    assert f"| {number(found.scores['WT'])} |" in text
-    ml = (mask() > 0).sum() * 8 / 1000
-    assert f"| {number(ml, 1)} |" in text
+    rows = [re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row) for row in text.split("<tr>")]
+    ml = number((mask() > 0).sum() * 8 / 1000, 1)
+    predicted = number((saved > 0).sum() * 8 / 1000, 1)
+    assert rows[1] == ["Region", "Dice", "Truth (ml)", "Prediction (ml)"]
+    assert rows[2][1:] == [number(found.scores["WT"]), ml, predicted]
+    # Each region beside the colour of its lines.
+    for row, (region, color) in zip(rows[2:], REGION_COLORS.items(), strict=True):
+        assert region in row[0] and f"background:{color}" in row[0]
 
 
 def test_without_a_segmentation_there_is_no_dice_and_no_truth_to_show(files):
@@ -531,11 +607,16 @@ def test_of_a_mask_of_the_whole_tumour_only_that_is_scored(files):
     found, said = tumour.from_files([str(p) for p in files.values()], Threshold())
     assert list(found.scores) == ["WT"]
     assert "marks the whole tumour only" in said
-    assert case.table(found).count("| – |") >= 2
+    assert case.table(found).count("<td>–</td>") == 4
 
 
-def test_a_synthetic_patient_is_called_so_and_predicted_once():
-    model = Threshold().eval()
+@pytest.fixture(scope="module")
+def model():
+    """One for several tests: a synthetic patient is computed once for each network."""
+    return Threshold().eval()
+
+
+def test_a_synthetic_patient_is_called_so_and_predicted_once(model):
     name = case.unseen()[0]
     found, said = tumour.from_choice(name, model)
     calls = model.calls
@@ -551,19 +632,30 @@ def test_a_synthetic_patient_is_called_so_and_predicted_once():
         tumour.from_choice("phantom-99", model)
 
 
-def test_its_file_goes_when_the_case_does():
-    found, _said = tumour.from_choice(case.unseen()[0], Threshold().eval())
+@parametrize(("plane", "axes"), [("axial", (1, 2)), ("coronal", (0, 2))])
+def test_the_slider_starts_where_most_of_the_tumour_is(model, plane, axes):
+    found, _said = tumour.from_choice(case.unseen()[0], model)
+    page = tumour._Page(*tumour._Page._fields)  # names in place of components
+    shown = tumour._show(page, found, "", plane, 0)
+    area = found.brain.masks["truth"][0].sum(axes)
+    assert shown["place"].value == 1 + area.argmax()
+    assert shown["place"].maximum == len(area)
+
+
+def test_its_file_goes_when_the_case_does(model):
+    found, _said = tumour.from_choice(case.unseen()[0], model)
     folder = found.path.parent
     assert [path.name for path in folder.iterdir()] == [found.path.name]
     del found
     assert not folder.exists()
 
 
-def test_a_slice_says_in_words_what_it_shows():
-    found, _said = tumour.from_choice(case.unseen()[0], Threshold().eval())
+def test_a_slice_says_in_words_what_it_shows(model):
+    found, _said = tumour.from_choice(case.unseen()[0], model)
     for plane, last in (("axial", 80), ("coronal", 96), ("sagittal", 80)):
         html = tumour.draw(found, plane, 10_000, 0, "prediction")  # the last there is
         assert f"{plane} slice {last} of {last}" in html
+        assert "<p>Colours and lines: prediction.</p>" in html
         assert 'role="img"' in html
     assert "slice 1 of 80" in tumour.draw(found, "axial", 0, -1, "none")
     assert "Choose a patient" in tumour.draw(None, "axial", 1, 0, "both")

@@ -49,9 +49,9 @@ def test_what_the_app_needs_is_in_the_folder_and_nothing_else(filled):
     assert names(filled / "course_utils", *kinds) == package
     weights = {f"weights/{name}.pt" for name in networks.NETWORKS}
     assert names(filled / "demos", "*.pt") == weights
-    assert names(filled / "demos", "*.json") == {
-        name.replace(".pt", ".json") for name in weights
-    }
+    for card in (".json", ".md", ".es.md"):
+        cards = {name.replace(".pt", card) for name in weights}
+        assert cards <= names(filled / "demos", "*")
     every = [path for path in filled.rglob("*") if path.is_file()]
     assert not [p for p in every if p.suffix in (".npz", ".npy", ".part", ".pyc")]
     assert sum(path.stat().st_size for path in every) < 5 * 2**20
@@ -155,6 +155,23 @@ def test_the_filled_folder_runs_on_its_own(filled, tmp_path):
     assert "no un dispositivo médico" in said
 
 
+STUB = """
+import runpy, sys, types
+app = types.SimpleNamespace(launch=lambda: print("launched"))
+stub = types.ModuleType("course_utils.demos.gradio_app")
+stub.build_app = lambda lang: print(lang, sys.path[0], sep="|") or app
+sys.modules[stub.__name__] = stub
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
 def test_the_script_of_a_clone_runs_from_anywhere(tmp_path):
-    said = config(served(demos_folder() / "gradio" / "app.py", tmp_path))
-    assert "no un dispositivo médico" in said
+    script = demos_folder() / "gradio" / "app.py"
+    said = subprocess.run(
+        [sys.executable, "-c", STUB, str(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.splitlines() == [f"es|{ROOT}", "launched"]

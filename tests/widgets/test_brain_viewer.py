@@ -1,7 +1,9 @@
 """The brain viewer: which way up a slice is, its numbers, drawing, and controls."""
 
 import io
+import re
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -28,6 +30,8 @@ from course_utils.widgets.brain_viewer import (
     _panel,
     brain_viewer,
     outline,
+    pictures_to_html,
+    render_html,
     render_png,
     tinted,
 )
@@ -299,6 +303,22 @@ def test_no_shape_leaves_its_panel_and_no_words_overlap(channels, plane, modalit
             apart = abs(shape.y - other[2]) >= 12
             assert apart or right <= other[0] or left >= other[1], shape.text
         taken.append((left, right, shape.y))
+
+
+@pytest.mark.parametrize("modality", [SIDE_BY_SIDE, 1])
+def test_the_pictures_alone_are_those_of_the_live_view(shown, modality):
+    view = View("coronal", 5, modality, "both")
+    html, live = pictures_to_html(shown, view), render_html(shown, view)
+    pictures = re.findall('href="(.*?)"', html)
+    assert pictures == re.findall('href="(.*?)"', live)
+    labels = [unescape(said) for said in re.findall('aria-label="(.*?)"', html)]
+    assert labels == [describe(shown, view), "T1"][: len(pictures)]
+    words = re.findall("<text.*?>(.*?)</text>", html)
+    names = TWO if modality == SIDE_BY_SIDE else ["T1"]
+    assert words == [word for name in names for word in (name, *"SIRL")]
+    # The lines of each region, both sources', in every picture.
+    for color in COLORS.values():
+        assert html.count(f'stroke="{color}"') == live.count(f'stroke="{color}"')
 
 
 def test_the_colours_are_told_apart_in_grey():

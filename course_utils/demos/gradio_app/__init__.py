@@ -8,19 +8,20 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
-from importlib.resources import files
 
 from torch import nn
 
 from course_utils.demos import networks as shipped
 from course_utils.demos.gradio_app import words
+from course_utils.demos.gradio_app.sketch import HERE, read_text
 from course_utils.demos.gradio_app.upload import MEGABYTES
 from course_utils.guards import need
 from course_utils.locale import _, set_language
 
 OLDEST = (6, 7)  # of Gradio: since then a component of ours can ask Python
-# Seconds: how often files are looked for that nobody needs any more, and their age.
-CLEAN = 600, 3600
+# Seconds: how often files are looked for that nobody needs any more, and their age;
+# together not more than the hour that is promised.
+CLEAN = 600, 3000
 VISITORS = 40  # whose patients are kept in memory at the same time
 FONTS = "system-ui", "sans-serif"  # of the visitor's machine: none is fetched
 
@@ -34,8 +35,8 @@ def build_app(lang: str = "es", networks: Mapping[str, nn.Module] | None = None)
         course.
     Returns a gradio.Blocks. Its launch() needs no network: fonts and scripts are local,
     nothing is reported to anybody, files over 100 MB are refused, and what visitors
-    upload is deleted once it is read, an hour later at the latest. Arguments of
-    launch() change what they name.
+    upload is deleted once it is read, an hour later at the latest; what was read stays
+    in memory for up to half an hour. Arguments of launch() change what they name.
     Raises ValueError for another language or name, or for weights that cannot be read,
     RuntimeError for a Gradio older than 6.7.
     """
@@ -45,7 +46,7 @@ def build_app(lang: str = "es", networks: Mapping[str, nn.Module] | None = None)
         known = name in shipped.NETWORKS
         need("build_app", "networks", name, known, " | ".join(shipped.NETWORKS))
     _check_gradio()
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read before Blocks is asked
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Blocks and others
     import gradio as gr
 
     from course_utils.demos.gradio_app import digits, signs, tumour
@@ -56,10 +57,10 @@ def build_app(lang: str = "es", networks: Mapping[str, nn.Module] | None = None)
     fill = {
         "digits": lambda tab: digits.add_tab(model["digits"], **_ink(own)),
         "signs": lambda tab: signs.add_tab(model["signs"]),
-        "tumour": lambda tab: tumour.add_tab(model["tumour"], tab),
+        "tumour": lambda tab: tumour.add_tab(model["tumour"], tab, app),
     }
     title = _("Three networks, to try out")
-    with gr.Blocks(analytics_enabled=False, title=title, delete_cache=CLEAN) as app:
+    with gr.Blocks(title=title, delete_cache=CLEAN) as app:
         gr.Markdown(f"# {title}")
         gr.HTML(words.warning(), apply_default_css=False)
         for name, said in words.tabs().items():
@@ -76,7 +77,17 @@ def launch(lang: str = "es", *, port: int = 0, browser: bool = True) -> None:
     port: 0 takes the first free one from 7860 on. browser: open the page, too.
     Raises what build_app raises, and OSError where the port is taken.
     """
-    build_app(lang).launch(server_port=port or None, inbrowser=browser)
+    app = build_app(lang)
+    # Quiet: what Gradio prints is English, and offers to make the page public.
+    _server, address, _share = app.launch(
+        server_port=port or None,
+        inbrowser=browser,
+        prevent_thread_lock=True,
+        quiet=True,
+    )
+    print(_("The page is at {address}").format(address=address))
+    print(_("Press Ctrl+C to stop."), flush=True)
+    app.block_thread()
 
 
 def _ink(own: Mapping[str, nn.Module]) -> dict[str, float]:
@@ -94,8 +105,8 @@ def _settings(lang: str) -> dict:
     theme.set(color_accent="*primary_700", body_text_color_subdued="*neutral_600")
     return {
         "theme": theme,
-        "css": files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
-        "js": f"() => {{ document.documentElement.lang = '{lang}'; }}",
+        "css": read_text(HERE, "page.css"),
+        "js": read_text(HERE, "language.js").replace("LANG", lang),
         # Twice what is read: until there the sentence is ours, beyond it Gradio's.
         "max_file_size": 2 * MEGABYTES * 2**20,
         "state_session_capacity": VISITORS,

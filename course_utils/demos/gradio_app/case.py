@@ -23,6 +23,7 @@ from course_utils.data.volumes import MODALITIES, Patient, save_segmentation
 from course_utils.demos.networks import segment
 from course_utils.locale import _
 from course_utils.metrics import dice
+from course_utils.plots import REGION_COLORS as COLORS
 from course_utils.widgets.base import number
 from course_utils.widgets.brain_slices import (
     Brain,
@@ -125,17 +126,23 @@ def _scores(path: Path, truth: np.ndarray, known: Sequence[str]) -> dict[str, fl
 
 
 def table(case: Case) -> str:
-    """Region, Dice, millilitres: a table in Markdown, and what it is of."""
+    """HTML of a table: each region's colour, its Dice, and its millilitres."""
     said = source_names()
     sizes = {source: volumes(case.brain, source) for source in case.brain.masks}
     head = [_("Region"), *(f"{said[source].capitalize()} (ml)" for source in sizes)]
     if case.scores:
         head.insert(1, _("Dice, synthetic patient") if case.synthetic else "Dice")
-    rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    rows = []
     for region, name in region_names().items():
-        row = [name, *(of.get(region, "–") for of in sizes.values())]
+        row = [of.get(region, "–") for of in sizes.values()]
         if case.scores:
             score = case.scores.get(region)
-            row.insert(1, "–" if score is None else number(score))
-        rows.append(row)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+            row.insert(0, "–" if score is None else number(score))
+        swatch = f'<span class="course-swatch" style="background:{COLORS[region]}">'
+        cells = "".join(f"<td>{value}</td>" for value in row)
+        rows.append(f'<tr><th scope="row">{swatch}</span>{name}</th>{cells}</tr>')
+    titles = "".join(f'<th scope="col">{title}</th>' for title in head)
+    return (
+        f'<table class="course-table"><caption>{_("In the whole volume")}</caption>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )

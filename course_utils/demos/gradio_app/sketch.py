@@ -38,12 +38,12 @@ def widget(
     answer_of_page.__name__ = "answer"  # as the scripts call it
     return gr.HTML(
         html_template="<div></div>",
-        js_on_load=_read(HERE, "common.js") + _read(HERE, script),
+        js_on_load=read_text(HERE, "common.js") + read_text(HERE, script),
         apply_default_css=False,
         elem_id=name,
         server_functions=[answer_of_page],
-        source=_read(WIDGETS, f"{module}.js"),
-        style=_read(WIDGETS, f"{module}.css"),
+        source=read_text(WIDGETS, f"{module}.js"),
+        style=read_text(WIDGETS, f"{module}.css"),
         labels={**labels, **_labels()},
         **data,
     )
@@ -73,5 +73,6 @@ def _labels() -> dict[str, str]:
     }
 
 
-def _read(folder, name: str) -> str:
+def read_text(folder, name: str) -> str:
+    """A file that comes with the package: its text."""
     return folder.joinpath(name).read_text(encoding="utf-8")

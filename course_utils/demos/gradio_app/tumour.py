@@ -3,6 +3,8 @@
 import contextlib
 import html
 import os
+import threading
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch import nn
@@ -25,7 +27,7 @@ from course_utils.widgets.brain_slices import (
     plane_names,
     source_names,
 )
-from course_utils.widgets.brain_viewer import render_html
+from course_utils.widgets.brain_viewer import notes, pictures_to_html
 
 MINUTES = 30  # that a patient is kept for somebody who has gone away
 
@@ -39,16 +41,12 @@ def from_choice(name: str, model: nn.Module) -> tuple[Case, str]:
 
 
 def from_files(paths: list[str] | None, model: nn.Module) -> tuple[Case, str]:
-    """The patient of uploaded files, and what to say of it; the files are deleted.
+    """The patient of uploaded files, and what to say of it once they are deleted.
 
-    Raises ValueError for files that cannot be used, and leaves them where they are: one
-    that was forgotten can still be added.
+    Raises ValueError for files that cannot be used.
     """
     read = upload.read(paths or [])
     case = uploaded_case(*read, model)
-    for path in paths:
-        with contextlib.suppress(OSError):
-            os.remove(path)
     said = [_("The files of {patient} have been read and deleted here.")]
     if read.truth is None:
         said.append(_("Without a segmentation there is no Dice."))
@@ -57,13 +55,38 @@ def from_files(paths: list[str] | None, model: nn.Module) -> tuple[Case, str]:
     return case, " ".join(said).format(patient=case.brain.name)
 
 
+class Visitors:
+    """Which uploaded files each visitor has chosen; nobody's are deleted at once.
+
+    Gradio keeps a file that two visitors uploaded only once, as in a class where
+    everybody opens the same patient: it goes with the last of them.
+    """
+
+    def __init__(self):
+        self._files: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def keep(self, visitor: str, paths: Iterable[str] | None) -> None:
+        """These are now the files of a visitor; those that were and are not, go."""
+        with self._lock:
+            gone = self._files.pop(visitor, set())
+            if paths:
+                self._files[visitor] = set(map(str, paths))
+            for path in gone.difference(*self._files.values()):
+                with contextlib.suppress(OSError):
+                    os.remove(path)
+
+
 def draw(case: Case | None, plane: str, place: int, modality: int, overlay: str) -> str:
     """HTML of one slice. place: from 1; beyond the last slice, the last."""
     if case is None:  # nobody yet, or somebody who has been away for long
         return _nobody()
     last = _slices(case, plane)
     at = min(max(int(place), 1), last) - 1
-    return render_html(case.brain, View(plane, at, modality, overlay))
+    view = View(plane, at, modality, overlay)
+    said = "".join(f"<p>{html.escape(note)}</p>" for note in notes(case.brain, view))
+    pictures = pictures_to_html(case.brain, view)
+    return f'<div class="course-view">{pictures}<div>{said}</div></div>'
 
 
 def _slices(case: Case, plane: str) -> int:
@@ -124,12 +147,15 @@ class _Page(NamedTuple):
     case: object
 
 
-def add_tab(model: nn.Module, tab) -> None:
+def add_tab(model: nn.Module, tab, app) -> None:
     """The contents of the tab, inside a Blocks.
 
     model: as `networks.load("tumour")`. tab: the first patient is shown when it opens.
+    app: the Blocks; it says when a visitor has gone.
     """
-    page = _layout()
+    import gradio as gr
+
+    page, visitors = _layout(), Visitors()
 
     def choose(name, plane, modality):
         return _show(page, *from_choice(name, model), plane, modality)
@@ -137,11 +163,20 @@ def add_tab(model: nn.Module, tab) -> None:
     def open_first(known, name, plane, modality):
         return {} if known else choose(name, plane, modality)
 
-    def send_files(paths, plane, modality):
+    def keep(paths, request: gr.Request):
+        visitors.keep(request.session_hash, paths)
+
+    def leave(request: gr.Request):
+        visitors.keep(request.session_hash, None)
+
+    def send_files(paths, plane, modality, request: gr.Request):
+        keep(paths, request)
         try:
             found, sentence = from_files(paths, model)
         except ValueError as fault:
+            # They stay: one that was forgotten can still be added.
             return {page.said: status(str(fault), wrong=True)}
+        leave(request)
         # The list names nobody now, so that its first patient can be chosen again.
         cleared = {page.files: None, page.patient: None}
         return {**_show(page, found, sentence, plane, modality), **cleared}
@@ -156,36 +191,53 @@ def add_tab(model: nn.Module, tab) -> None:
     page.send.click(
         send_files, [page.files, *view], [*shown, page.files, page.patient], **busy
     )
+    page.files.change(keep, page.files, queue=False, show_progress="hidden")
+    app.unload(leave)
     _redraw(page)
 
 
 def _layout() -> _Page:
-    """The controls at the left, the brain at the right; on a telephone below."""
+    """The brain at the left, what is seldom changed at the right; narrow, below."""
     import gradio as gr
 
     names = unseen()
     channels = dict(enumerate(MODALITIES.values()))
     channels[SIDE_BY_SIDE] = _("all, side by side")
     with gr.Row():
-        with gr.Column(scale=1, min_width=280):
-            patient = gr.Dropdown(names, value=names[0], label=_("Synthetic patient"))
-            label = _("Or your files: FLAIR, T1, T1ce, T2")
-            files = gr.File(label=label, file_count="multiple", height=170)
-            gr.HTML(_hint(), apply_default_css=False)
-            send = gr.Button(_("Segment these files"))
-            plane = gr.Dropdown(_choices(plane_names()), label=_("Plane"))
-            modality = gr.Dropdown(_choices(channels), label=_("Modality"))
-            overlay = gr.Dropdown(overlays(None), label=_("Overlay"))
         with gr.Column(scale=2, min_width=320):
+            patient = gr.Dropdown(names, value=names[0], label=_("Synthetic patient"))
             said = gr.HTML(_nobody(), elem_id="course-status", apply_default_css=False)
             place = gr.Slider(1, 80, value=40, step=1, label=_("Slice"))
             picture = gr.HTML(elem_id="course-slice", apply_default_css=False)
-            results = gr.Markdown(elem_id="course-results")
+            results = gr.HTML(elem_id="course-results", apply_default_css=False)
             save = _("Download the prediction (NIfTI)")
             download = gr.DownloadButton(save, interactive=False)
+        with gr.Column(scale=1, min_width=280):
+            plane = gr.Dropdown(_choices(plane_names()), label=_("Plane"))
+            modality = gr.Dropdown(_choices(channels), label=_("Modality"))
+            overlay = gr.Dropdown(overlays(None), label=_("Overlay"))
+            files = gr.File(
+                label=_("Or your files: FLAIR, T1, T1ce, T2"),
+                file_count="multiple",
+                elem_id="course-files",
+            )
+            gr.HTML(_hint(), apply_default_css=False)
+            send = gr.Button(_("Segment these files"))
     case = gr.State(time_to_live=60 * MINUTES)
-    left = patient, files, send, plane, modality, overlay
-    return _Page(*left, said, place, picture, results, download, case)
+    return _Page(
+        patient=patient,
+        files=files,
+        send=send,
+        plane=plane,
+        modality=modality,
+        overlay=overlay,
+        said=said,
+        place=place,
+        picture=picture,
+        results=results,
+        download=download,
+        case=case,
+    )
 
 
 def _show(page: _Page, found: Case, sentence: str, plane: str, modality: int) -> dict:

@@ -8,7 +8,7 @@ import gzip
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -58,7 +58,7 @@ def read(paths: Sequence[str | os.PathLike]) -> Upload:
     Raises ValueError, in one sentence that names the file, for whatever cannot be used.
     """
     files = _by_role(paths)
-    name = _patient_of(files["flair"])
+    name = _patient_of(files.values())
     volumes = {what: _volume(name, path) for what, path in files.items()}
     images = {modality: volumes[modality] for modality in MODALITIES}
     if "label" not in files:
@@ -128,9 +128,26 @@ def _stem(name: str) -> str:
     return re.sub(r"(_subtrMeanDivStd)?\.nii(\.gz)?$", "", name, flags=re.IGNORECASE)
 
 
-def _patient_of(file: Path) -> str:
-    """What the name of a file says besides what the file is, or a word for nothing."""
-    return LAST_WORD.sub("", _stem(file.name)).rstrip("_- ") or _("patient")
+def _patient_of(files: Iterable[Path]) -> str:
+    """What all names say besides what each file is, or a word for nothing.
+
+    Raises ValueError where two say different things: all patients of BraTS have one
+    shape and lie in one place, so nothing else would tell.
+    """
+    said = {}
+    for file in files:
+        name = LAST_WORD.sub("", _stem(file.name)).rstrip("_- ")
+        if name:
+            said.setdefault(name.lower(), (name, file.name))
+    if len(said) > 1:
+        (_first, first), (_second, second) = list(said.values())[:2]
+        raise ValueError(
+            _(
+                "{first} and {second} are of two patients by their names: take one "
+                "out, or let all names begin alike."
+            ).format(first=first, second=second)
+        )
+    return next((name for name, _file in said.values()), _("patient"))
 
 
 def _volume(name: str, path: Path) -> Volume:
@@ -139,6 +156,12 @@ def _volume(name: str, path: Path) -> Volume:
         if _is_too_large(path):
             raise MemoryError
         volume = read_nifti(name, path)
+    except FileNotFoundError:
+        raise ValueError(
+            _("{file} has been deleted here meanwhile: choose it again.").format(
+                file=path.name
+            )
+        ) from None
     except MemoryError:
         raise ValueError(
             _(
@@ -162,14 +185,16 @@ def _is_too_large(path: Path) -> bool:
 
     if path.stat().st_size > MEGABYTES * 2**20:
         return True
-    packed = path.name.endswith(".gz")
+    packed = path.name.lower().endswith(".gz")
     size, head = 0, b""
     try:
         with gzip.open(path) if packed else path.open("rb") as file:
             while size <= UNPACKED and (chunk := file.read(CHUNK)):
                 head, size = head or chunk, size + len(chunk)
-        header = Nifti1Header(head[:HEADER], check=False)
-        voxels = math.prod(map(int, header.get_data_shape()))
+        voxels = 0
+        if Nifti1Header.may_contain_header(head):  # text would promise anything
+            header = Nifti1Header(head[:HEADER], check=False)
+            voxels = math.prod(map(int, header.get_data_shape()))
     except Exception:  # damaged in some way: read_nifti says in which
         voxels = 0
     return size > UNPACKED or abs(voxels) > MOST_VOXELS

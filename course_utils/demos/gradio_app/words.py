@@ -11,7 +11,7 @@ def tabs() -> dict[str, str]:
     return {
         "digits": _("Digits"),
         "signs": _("Signs"),
-        "tumour": _("Brain tumours"),
+        "tumour": _("Tumours"),  # short: three tabs fit on a telephone
     }
 
 
@@ -34,7 +34,7 @@ def about(name: str, own: bool) -> str:
     """
     training = _origin(name)
     if own:
-        training = _("The network is one that was passed to build_app.")
+        training = _("The network is of whoever opened this app.")
     parts = [_task(name), training, _score(name) if not own else ""]
     parts.append(_("A demonstration, not a medical device."))
     return _note(" ".join(filter(None, parts)), "course-note")
@@ -54,7 +54,7 @@ def _task(name: str) -> str:
         "tumour": _(
             "The network marks three regions in a brain: the whole tumour (WT), its "
             "core (TC) and the part that takes up contrast (ET). Files must be as "
-            "BraTS prepares them: skull removed, the four images in one place, voxels "
+            "BraTS prepares them: skull removed, the four images aligned, voxels "
             "of 1 mm."
         ),
     }[name]

@@ -1,6 +1,6 @@
 """How well a CPU outlines brain tumours after two minutes: workshop 04's recipe.
 
-    python benchmarks/brats_cpu.py      # about 75 minutes
+    python benchmarks/brats_cpu.py      # about 90 minutes
 
 Real patients, each left out once: a threshold of brightness, our networks and MONAI's
 learn from the others and draw that one's tumour. Then networks that have seen nothing

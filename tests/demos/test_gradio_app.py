@@ -117,7 +117,7 @@ def test_what_a_network_learnt_from_is_said_where_it_is_the_course_s_own():
     for name in ("signs", "tumour"):
         assert "synthetic" in words.about(name, own=False)
         assert "synthetic" not in words.about(name, own=True)
-        assert "build_app" in words.about(name, own=True)
+        assert "whoever opened this app" in words.about(name, own=True)
     if networks.card("digits"):
         assert "Measured: accuracy" in words.about("digits", own=False)
 

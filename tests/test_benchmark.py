@@ -479,3 +479,10 @@ def test_brightness_fails_the_hard_patient_by_marking_healthy_brain():
     hit = (found & truths[hard][0]).sum()
     assert hit / truths[hard][0].sum() > 0.85  # sensitivity
     assert hit / found.sum() < 0.40  # precision
+
+
+def test_the_row_with_attention_differs_from_ours_in_its_gates_only():
+    rows = load("brats_cpu").MIXED
+    plain, gated = rows["ours"], rows["ours with attention"]
+    assert [len(row.make(2, 1).gates) for row in (plain, gated)] == [0, 3]
+    assert replace(gated, make=plain.make) == plain

@@ -486,3 +486,10 @@ def test_the_row_with_attention_differs_from_ours_in_its_gates_only():
     plain, gated = rows["ours"], rows["ours with attention"]
     assert [len(row.make(2, 1).gates) for row in (plain, gated)] == [0, 3]
     assert replace(gated, make=plain.make) == plain
+
+
+def test_the_readme_says_what_the_measured_figures_say():
+    tumours = load("brats_cpu")
+    said = (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
+    measured = json.loads(tumours.MEASURED.read_text(encoding="utf-8"))
+    assert set(tumours.verdict(measured)) <= set(said)
